@@ -1,0 +1,237 @@
+"""The JSON shapes of the wire."""
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from routers.images import Answered
+from routers.problems import Problem
+from services.bundle.manifest import Manifest, Metric, Task
+from services.inference import Prediction
+from services.shelf import Live, State, VersionState
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(extra="forbid", from_attributes=True, json_schema_serialization_defaults_required=True)
+
+
+class ModelShape(_Shape):
+    """Which bundle answered."""
+
+    task: str
+    version: int
+    digest: str
+
+    @classmethod
+    def of(cls, live: Live) -> Self:
+        return cls(task=live.manifest.task, version=live.manifest.version, digest=live.digest)
+
+
+class FindingShape(_Shape):
+    """What the model names."""
+
+    label: str
+    title: str
+    probability: float = Field(ge=0, le=1, description="Calibrated on validation images.")
+
+
+class LabelProbabilityShape(_Shape):
+    """One label's calibrated probability."""
+
+    label: str
+    probability: float = Field(ge=0, le=1)
+
+
+class NoveltyShape(_Shape):
+    """How foreign the image looks to the model; above the threshold it is not answered."""
+
+    score: float
+    threshold: float
+
+
+class PredictionShape(_Shape):
+    """One image's answer. A field that the bundle has no means for is null."""
+
+    filename: str | None
+    outcome: Literal["finding", "uncertain", "not_applicable"]
+    finding: FindingShape | None
+    probabilities: list[LabelProbabilityShape]
+    prediction_set: list[str] | None
+    novelty: NoveltyShape | None
+    reason: str | None
+    suggested_tasks: list[str]
+    notes: list[str]
+    saliency: None
+
+
+class ProblemShape(_Shape):
+    """A failure, as RFC 9457 has it."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    request_id: str
+
+
+class ProblemInPlace(_Shape):
+    """Stands where the answer of an image would, when that image among several could not be answered."""
+
+    filename: str | None
+    problem: ProblemShape
+
+
+class TimingShape(_Shape):
+    """Milliseconds: decoding and network summed over the images, queue and total of the slowest."""
+
+    decode: float
+    queue: float
+    network: float
+    total: float
+
+
+class PredictionsShape(_Shape):
+    """The answer to one request."""
+
+    request_id: str
+    model: ModelShape
+    predictions: list[PredictionShape | ProblemInPlace]
+    timing_ms: TimingShape
+
+
+class LabelShape(_Shape):
+    """A label and how people read it."""
+
+    label: str
+    title: str
+    explanation: str
+
+
+class LabelTitleShape(_Shape):
+    """A label and its title."""
+
+    label: str
+    title: str
+
+
+class MetricShape(_Shape):
+    """A figure measured on the test part, with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class TaskSummaryShape(_Shape):
+    """A task in the list."""
+
+    name: str
+    title: str
+    modality: str
+    labels: list[LabelTitleShape]
+    serving: int | None = Field(description="The version that answers; null while there is none.")
+    metrics: dict[str, MetricShape]
+
+    @classmethod
+    def of(cls, task: Task, live: Live | None) -> Self:
+        return cls(
+            name=task.name,
+            title=task.title,
+            modality=task.modality,
+            labels=[LabelTitleShape(label=entry.label, title=entry.title) for entry in task.labels],
+            serving=live.manifest.version if live else None,
+            metrics=_metrics(live.manifest) if live else {},
+        )
+
+
+class TasksShape(_Shape):
+    """Every task."""
+
+    tasks: list[TaskSummaryShape]
+
+
+class TaskShape(_Shape):
+    """One task with all that a caller should know before trusting it."""
+
+    name: str
+    title: str
+    summary: str
+    modality: str
+    upload: str
+    warning: str
+    intended_use: str
+    out_of_scope: list[str]
+    limits: list[str]
+    labels: list[LabelShape]
+    serving: int | None
+    model: ModelShape | None
+    metrics: dict[str, MetricShape]
+
+    @classmethod
+    def of(cls, task: Task, live: Live | None) -> Self:
+        return cls(
+            **task.model_dump(exclude={"serve"}, mode="json"),
+            serving=live.manifest.version if live else None,
+            model=ModelShape.of(live) if live else None,
+            metrics=_metrics(live.manifest) if live else {},
+        )
+
+
+class VersionShape(_Shape):
+    """One version of a task."""
+
+    task: str
+    version: int
+    state: State
+    reason: str | None
+    digest: str | None
+    since: datetime
+
+
+class ModelsShape(_Shape):
+    """Every version of every task."""
+
+    models: list[VersionShape]
+
+    @classmethod
+    def of(cls, states: tuple[VersionState, ...]) -> Self:
+        return cls(models=[VersionShape.model_validate(state) for state in states])
+
+
+def predictions_shape(request_id: str, live: Live, answered: list[tuple[Answered, Problem | None]]) -> PredictionsShape:
+    """Shape the answers of one request; a problem stands in the place of its image."""
+    predictions: list[PredictionShape | ProblemInPlace] = []
+    timings = []
+    for answer, problem in answered:
+        if isinstance(answer.result, Prediction):
+            predictions.append(_prediction(answer.filename, answer.result))
+            timings.append(answer.result.timing)
+        elif problem is not None:
+            shape = ProblemShape.model_validate(asdict(problem))
+            predictions.append(ProblemInPlace(filename=answer.filename, problem=shape))
+    return PredictionsShape(
+        request_id=request_id,
+        model=ModelShape.of(live),
+        predictions=predictions,
+        timing_ms=TimingShape(
+            decode=round(sum(timing.decode for timing in timings), 2),
+            queue=max((timing.queue for timing in timings), default=0.0),
+            network=round(sum(timing.network for timing in timings), 2),
+            total=max((timing.total for timing in timings), default=0.0),
+        ),
+    )
+
+
+def _prediction(filename: str | None, prediction: Prediction) -> PredictionShape:
+    fields: dict[str, Any] = asdict(prediction)
+    del fields["timing"], fields["preview"]
+    return PredictionShape(filename=filename, **fields)
+
+
+def _metrics(manifest: Manifest) -> dict[str, MetricShape]:
+    def shape(metric: Metric) -> MetricShape:
+        return MetricShape(value=metric.value, low=metric.low, high=metric.high)
+
+    return {metric.name: shape(metric) for metric in manifest.evaluation.metrics}

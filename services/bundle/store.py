@@ -1,0 +1,229 @@
+"""The one reader and writer of the model store: `<task>/task.toml` and `<task>/<n>/` bundles."""
+
+import contextlib
+import hashlib
+import io
+import os
+import secrets
+import shutil
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.bundle.manifest import Manifest, Task, parse_manifest, parse_task, serialise_manifest
+from services.errors import ManifestInvalid, TaskInvalid, WeightsInvalid
+
+_TASK, _MANIFEST, _CARD = "task.toml", "manifest.json", "card.md"
+_MOST_TEXT = 2**20
+_MOST_PROBE = 16 * 2**20
+
+Fingerprint = tuple[tuple[str, int, int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A verified bundle on disk.
+
+    Attributes:
+        digest: "sha256:…" of manifest.json, which pins the digest of every other file that decides an answer.
+        weights: the file, whose bytes had the manifest's digest when it was read.
+        probe_pixels: uint8 [h, w, 3].
+        probe_tensor: uint8 [height, width, 3].
+    """
+
+    manifest: Manifest
+    digest: str
+    weights: Path
+    probe_pixels: NDArray[np.uint8]
+    probe_tensor: NDArray[np.uint8]
+
+
+class Store:
+    """A folder of tasks and their bundles.
+
+    Raises, in every reading method:
+        TaskInvalid, ManifestInvalid, WeightsInvalid: with the reason as a sentence.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def tasks(self) -> tuple[str, ...]:
+        """Names of the folders that hold a task.toml, sorted."""
+        if not self.root.is_dir():
+            return ()
+        return tuple(sorted(path.parent.name for path in self.root.glob(f"*/{_TASK}")))
+
+    def task(self, name: str) -> Task:
+        """Read one task.toml."""
+        path = self.root / name / _TASK
+        try:
+            return parse_task(_read(path, _MOST_TEXT), name)
+        except OSError as missing:
+            message = f"{_TASK} cannot be read: {missing.strerror}"
+            raise TaskInvalid(message) from missing
+        except ManifestInvalid as refused:
+            raise TaskInvalid(str(refused)) from refused
+
+    def versions(self, task: str) -> tuple[int, ...]:
+        """Numbers of the task's bundle folders, ascending; anything not a plain whole number is not a bundle."""
+        folder = self.root / task
+        if not folder.is_dir():
+            return ()
+        names = (path.name for path in folder.iterdir() if path.is_dir() or path.is_symlink())
+        return tuple(sorted(int(name) for name in names if name.isascii() and name.isdigit() and name[0] != "0"))
+
+    def fingerprint(self, task: str, version: int) -> Fingerprint:
+        """Name, size, time and inode of each file of a bundle: changes whenever the files do."""
+        folder = self.root / task / str(version)
+        found = []
+        for path in sorted(folder.glob("*")):
+            # A file may vanish while a folder is being replaced; then the next look sees another fingerprint.
+            with contextlib.suppress(FileNotFoundError):
+                status = path.lstat()
+                found.append((path.name, status.st_size, status.st_mtime_ns, status.st_ino))
+        return tuple(found)
+
+    def read(self, task: str, version: int) -> Bundle:
+        """Read and verify a bundle: schema, place, digests, probe. The inside of the weights file is the compiler's."""
+        folder = self.root / task / str(version)
+        try:
+            return self._read(folder, task, version)
+        except FileNotFoundError as missing:
+            message = f"{Path(missing.filename).name} is missing"
+            raise ManifestInvalid(message) from missing
+        except OSError as unreadable:
+            message = f"a file cannot be read: {unreadable.strerror}"
+            raise ManifestInvalid(message) from unreadable
+
+    def _read(self, folder: Path, task: str, version: int) -> Bundle:
+        content = _read(folder / _MANIFEST, _MOST_TEXT)
+        manifest = parse_manifest(content)
+        if (manifest.task, manifest.version) != (task, version):
+            message = f"manifest.json is of {manifest.task} version {manifest.version}, but lies in {task}/{version}"
+            raise ManifestInvalid(message)
+        self._require_labels(manifest)
+        weights = folder / manifest.weights.file
+        _require_digest(weights, manifest.weights.sha256, manifest.weights.size)
+        probe = _read(folder / manifest.probe.file, _MOST_PROBE)
+        if hashlib.sha256(probe).hexdigest() != manifest.probe.sha256:
+            message = f"{manifest.probe.file} is not the file that the manifest describes (sha-256 differs)"
+            raise ManifestInvalid(message)
+        pixels, tensor = _probe_arrays(probe, manifest)
+        return Bundle(manifest, f"sha256:{hashlib.sha256(content).hexdigest()}", weights, pixels, tensor)
+
+    def _require_labels(self, manifest: Manifest) -> None:
+        known = {entry.label for entry in self.task(manifest.task).labels}
+        if known != set(manifest.labels):
+            message = "manifest.json and task.toml name different labels"
+            raise ManifestInvalid(message)
+
+    def publish(
+        self,
+        manifest: Manifest,
+        weights: Path,
+        probe: bytes,
+        card: str,
+        report: Mapping[str, bytes],
+    ) -> Manifest:
+        """Write a bundle so that readers see all of it or nothing.
+
+        Args:
+            manifest: its version is replaced by the next free number.
+            weights: file to copy in.
+            probe: content of probe.npz.
+            card: content of card.md, in which "{version}" stands for the number.
+            report: PNG files by name.
+
+        Returns:
+            The manifest as published.
+        """
+        folder = self.root / manifest.task
+        folder.mkdir(parents=True, exist_ok=True)
+        incoming = folder / f".incoming-{secrets.token_hex(8)}"
+        incoming.mkdir()
+        try:
+            shutil.copyfile(weights, incoming / manifest.weights.file)
+            (incoming / manifest.probe.file).write_bytes(probe)
+            (incoming / "report").mkdir()
+            for name, content in report.items():
+                (incoming / "report" / name).write_bytes(content)
+            return self._claim(folder, incoming, manifest, card)
+        finally:
+            shutil.rmtree(incoming, ignore_errors=True)
+
+    def _claim(self, folder: Path, incoming: Path, manifest: Manifest, card: str) -> Manifest:
+        version = max((0, *self.versions(manifest.task))) + 1
+        while True:
+            numbered = manifest.model_copy(update={"version": version})
+            (incoming / _MANIFEST).write_bytes(serialise_manifest(numbered))
+            (incoming / _CARD).write_text(card.replace("{version}", str(version)), "utf-8")
+            for path in [*incoming.rglob("*"), incoming]:
+                _flush(path)
+            try:
+                # Renaming onto a folder that another trainer has just filled fails; then the next number is ours.
+                incoming.rename(folder / str(version))
+            except OSError:
+                if not (folder / str(version)).exists():
+                    raise
+                version += 1
+            else:
+                _flush(folder)
+                return numbered
+
+
+def _read(path: Path, limit: int) -> bytes:
+    if path.is_symlink() or path.parent.is_symlink():
+        message = f"{path.name} is reached through a symbolic link"
+        raise ManifestInvalid(message)
+    with path.open("rb") as file:
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        message = f"{path.name} is larger than {limit} bytes"
+        raise ManifestInvalid(message)
+    return content
+
+
+def _require_digest(path: Path, sha256: str, size: int) -> None:
+    if path.is_symlink():
+        message = f"{path.name} is a symbolic link"
+        raise WeightsInvalid(message)
+    with path.open("rb") as file:
+        actual = os.fstat(file.fileno()).st_size
+        if actual != size:
+            message = f"{path.name} has {actual} bytes, the manifest says {size}: incomplete or another file"
+            raise WeightsInvalid(message)
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != sha256:
+        message = f"{path.name} is not the file that the manifest describes (sha-256 differs)"
+        raise WeightsInvalid(message)
+
+
+def _probe_arrays(content: bytes, manifest: Manifest) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > _MOST_PROBE:
+                message = "probe.npz unpacks to more than a probe needs"
+                raise ManifestInvalid(message)
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            pixels, tensor = arrays["pixels"], arrays["tensor"]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, MemoryError) as broken:
+        message = "probe.npz cannot be read"
+        raise ManifestInvalid(message) from broken
+    shape = (manifest.preprocessing.height, manifest.preprocessing.width, 3)
+    if tensor.dtype != np.uint8 or tensor.shape != shape or pixels.dtype != np.uint8 or pixels.shape[2:] != (3,):
+        message = "probe.npz does not hold the arrays that the manifest describes"
+        raise ManifestInvalid(message)
+    return pixels, tensor
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

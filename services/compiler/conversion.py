@@ -1,0 +1,67 @@
+"""Weights to ONNX graph. Imports TensorFlow: only the child process may import this module."""
+
+import hashlib
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+import tf2onnx
+
+from services.bundle import weights
+from services.bundle.architectures import BACKBONES, build
+from services.bundle.manifest import Manifest
+from services.errors import WeightsInvalid
+
+_OPSET = 18
+
+
+def convert(weights_path: str, manifest: dict[str, Any], target: str) -> None:
+    """Write the ONNX graph of a bundle: uint8 `image` [1, height, width, 3] -> float32 `logits` [1, labels].
+
+    Args:
+        weights_path: the weights file.
+        manifest: parsed JSON of the manifest.
+        target: where the graph goes.
+
+    Raises:
+        WeightsInvalid: unknown architecture, changed bytes, a file that is not plain, or other shapes.
+    """
+    described = Manifest.model_validate_json(json.dumps(manifest))
+    model = load_classifier(Path(weights_path).read_bytes(), described)
+    shape = (1, described.preprocessing.height, described.preprocessing.width, 3)
+
+    @tf.function(input_signature=[tf.TensorSpec(shape, tf.uint8, name="image")])
+    def network(image: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"logits": model(tf.cast(image, tf.float32), training=False)}
+
+    graph, _ = tf2onnx.convert.from_function(network, network.input_signature, opset=_OPSET)
+    Path(target).write_bytes(graph.SerializeToString())
+
+
+def load_classifier(content: bytes, manifest: Manifest) -> Any:
+    """Build the manifest's architecture and load verified weights into it, as float32.
+
+    Raises:
+        WeightsInvalid: as `convert`.
+    """
+    if hashlib.sha256(content).hexdigest() != manifest.weights.sha256:
+        message = "weights: the file changed while it was being read"
+        raise WeightsInvalid(message)
+    if manifest.architecture.backbone not in BACKBONES:
+        message = f"the backbone {manifest.architecture.backbone} is not one of {', '.join(sorted(BACKBONES))}"
+        raise WeightsInvalid(message)
+    found = weights.inspect(content)
+    size = (manifest.preprocessing.height, manifest.preprocessing.width)
+    model = build(manifest.architecture, size, len(manifest.labels))
+    with tempfile.TemporaryDirectory() as folder:
+        # What Keras itself would write for this architecture is the whole list of what may be in the file.
+        blank = Path(folder) / "blank.weights.h5"
+        model.save_weights(blank)
+        weights.require(found, weights.layout(blank))
+        # The bytes that were checked are the bytes that are loaded.
+        checked = Path(folder) / "checked.weights.h5"
+        checked.write_bytes(content)
+        model.load_weights(checked)
+    return model
