@@ -1,0 +1,79 @@
+"""The run folder: what an interrupted training goes on from. It belongs to one recipe and one set of images."""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+from training.errors import RunMismatch, WeightsUnavailable
+
+_IDENTITY = "run.json"
+_OWN = (_IDENTITY, "epochs.csv", "*.finished.json", "*.weights.h5", "*.backup")
+_NAMES = {
+    "task": "of another task",
+    "recipe_sha256": "of another recipe",
+    "index_sha256": "of other images",
+    "weights_sha256": "begun from other weights",
+}
+
+
+def open_run(folder: Path, identity: dict[str, str], weights: Path | None) -> None:
+    """Make the folder ready for a run, or for the rest of it.
+
+    A folder of checkpoints that does not say whose they are is taken to be of this run.
+
+    Args:
+        folder: the run folder; made where there is none.
+        identity: of training.plan.Plan.
+        weights: the file of initial weights, which belongs to the identity too.
+
+    Raises:
+        RunMismatch: the folder is of another run, or holds other things.
+    """
+    wanted = identity | {"weights_sha256": _digest(weights) if weights else ""}
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / _IDENTITY
+    if path.exists():
+        _require_same(folder, _read(path), wanted)
+    elif any(folder.iterdir()) and not any(folder.glob("*.weights.h5")):
+        message = f"{folder} is not empty and holds no training run; name another folder with --run."
+        raise RunMismatch(message)
+    else:
+        path.write_text(json.dumps(wanted, indent=1) + "\n", "utf-8")
+
+
+def drop_run(folder: Path) -> None:
+    """Remove what training wrote there, and the folder if nothing else is in it."""
+    for pattern in _OWN:
+        for path in folder.glob(pattern):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def _require_same(folder: Path, found: object, wanted: dict[str, str]) -> None:
+    if not isinstance(found, dict):
+        message = f"{folder / _IDENTITY} is damaged; --fresh starts again."
+        raise RunMismatch(message)
+    for key, meaning in _NAMES.items():
+        if found.get(key) != wanted[key]:
+            message = f"{folder} holds a run {meaning}; name another folder with --run, or start again with --fresh."
+            raise RunMismatch(message)
+
+
+def _read(path: Path) -> object:
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except ValueError:
+        return None
+
+
+def _digest(weights: Path) -> str:
+    if not weights.is_file():
+        message = f"{weights} is not a file."
+        raise WeightsUnavailable(message)
+    with weights.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
