@@ -12,11 +12,12 @@ from fastapi.staticfiles import StaticFiles
 
 from routers.access import Envelope
 from routers.dependencies import Services
+from routers.documentation import document
 from routers.models import models_router
 from routers.operations import operations_router
 from routers.pages import pages_router
 from routers.problems import handle_problems
-from routers.tasks import catalogue_router, task_router
+from routers.tasks import catalogue_router, task_router, unknown_task_router
 from services.bundle.store import Store
 from services.compiler import Compiler
 from services.inference import Predictor
@@ -35,6 +36,8 @@ def create_app(settings: Settings) -> FastAPI:
         description="One service for many image classifiers. Every answer carries what its model was tested on.",
         version="0.1.0",
         lifespan=_lifespan,
+        openapi_url=None,
+        docs_url=None,
         redoc_url=None,
     )
     app.state.services = services
@@ -44,6 +47,8 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(router)
     for task in services.registry.tasks():
         app.include_router(task_router(task))
+    app.include_router(unknown_task_router())
+    document(app)
     app.mount("/static", StaticFiles(directory=_ROOT / "static"), name="static")
     return app
 

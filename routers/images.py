@@ -1,7 +1,7 @@
 """The images in a request, and their answers: the one way from a body to predictions, for programs and people."""
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +61,7 @@ async def answer_images(
 
 
 async def _answer(
-    sources: list[tuple[str | None, AsyncIterable[bytes]]],
+    sources: Sequence[tuple[str | None, AsyncIterable[bytes]]],
     live: Live,
     predictor: Predictor,
     uploads: Uploads,

@@ -4,13 +4,13 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 
-from routers.access import request_id
+from routers.access import RequestId
 from routers.dependencies import PredictorDep, RegistryDep, SettingsDep, UploadsDep
 from routers.images import answer_images
 from routers.problems import problem_of
 from routers.schemas import PredictionsShape, ProblemShape, TaskShape, TasksShape, TaskSummaryShape, predictions_shape
 from services.bundle.manifest import Task
-from services.errors import SightlineError
+from services.errors import SightlineError, UnknownTask
 from services.imaging import MEDIA_TYPES
 
 _BINARY = {"type": "string", "format": "binary"}
@@ -86,6 +86,7 @@ def task_router(task: Task) -> APIRouter:
         predictor: PredictorDep,
         uploads: UploadsDep,
         settings: SettingsDep,
+        request_id: RequestId,
         version: Annotated[int | None, Query(ge=1, description="A loaded version; by default the one that serves.")] = None,
     ) -> PredictionsShape:
         live = registry.live(name, version)
@@ -96,7 +97,21 @@ def task_router(task: Task) -> APIRouter:
             (answer, problem_of(answer.result, request) if isinstance(answer.result, SightlineError) else None)
             for answer in answers
         ]
-        return predictions_shape(request_id(request), live, placed)
+        return predictions_shape(request_id, live, placed)
+
+    return router
+
+
+def unknown_task_router() -> APIRouter:
+    """Stands behind the routers of the tasks, so that a wrong task's name is told from a wrong address."""
+    router = APIRouter(prefix="/api/v1/tasks", include_in_schema=False)
+
+    @router.api_route("/{task}", methods=["GET"])
+    @router.api_route("/{task}/predictions", methods=["POST"])
+    def unknown(task: str, registry: RegistryDep) -> None:
+        registry.live(task)
+        message = f"The task {task!r} was added after the service started; restart it."
+        raise UnknownTask(message)
 
     return router
 

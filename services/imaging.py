@@ -4,14 +4,15 @@ What leaves this room is an array of pixels and nothing else: no EXIF, no file n
 """
 
 import io
+import re
 import struct
 import zlib
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageFile, TiffImagePlugin
 
 from services.errors import TooManyFrames, TooManyPixels, UndecodableImage, UnsupportedImage
 
@@ -27,25 +28,58 @@ MEDIA_TYPES = {
 """Accepted media types and Pillow's name of the one decoder that each may reach."""
 
 # Pillow's decoders let these escape on hostile or torn files; none of them says anything about our own code here,
-# because nothing but Pillow runs inside the guarded blocks.
+# because nothing but Pillow runs inside the guarded blocks. A warning is raised only where warnings are errors.
 _BROKEN = (
     OSError,
     SyntaxError,
     ValueError,
     EOFError,
-    KeyError,
-    IndexError,
+    LookupError,
     TypeError,
     AttributeError,
-    OverflowError,
-    ZeroDivisionError,
+    AssertionError,
+    ArithmeticError,
+    RuntimeError,
     MemoryError,
+    Warning,
     struct.error,
     zlib.error,
 )
 _BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 _BITMAP_HEADERS = {12, 16, 40, 52, 56, 64, 108, 124}
 _DEEP_GREY = {"I", "F", "I;16", "I;16L", "I;16B", "I;16N"}
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""EXIF orientation to the turn that undoes it."""
+
+# A few megabytes can keep Pillow's parsers busy for minutes without declaring one pixel too many. No camera, scanner
+# or editor comes near these counts.
+_MOST_SEGMENTS = 500  # of a JPEG, each up to 64 KiB
+_MOST_EXIF_SEGMENTS = 16  # of these; Pillow joins them one by one
+_MOST_SCANS = 100  # of a progressive JPEG; each passes over the whole picture
+_MOST_CHUNKS = 500  # of a PNG that hold no pixels; each may unpack to 1 MiB
+_MOST_TAGS = 500  # of a TIFF
+_MOST_NUMBERS = 2**17  # in all of these tags together; each becomes a Python object
+_MOST_EXIF_BYTES = 2**20
+
+# Markers without a length are passed over: stuffed bytes, restarts, and those that Pillow does not follow either.
+_JPEG_SEGMENT = re.compile(rb"\xff([^\x00\x01\xc8\xd0-\xd8\xf0-\xfd\xff])")
+_PNG_PIXELS = {b"IDAT", b"fcTL", b"fdAT"}
+_TIFF_NUMBERS = {3, 4, 5, 6, 8, 9, 10, 11, 12, 13, 16}
+"""TIFF's types that Pillow unpacks; it skips those that it does not know."""
+_TIFF_WHOLE_NUMBERS = {3: 2, 4: 4, 13: 4, 16: 8}
+"""TIFF's types of whole numbers and their lengths."""
+_NEW_SUBFILE_TYPE, _WIDTH, _LENGTH, _BITS_PER_SAMPLE = 254, 256, 257, 258
+_PHOTOMETRIC, _ORIENTATION, _PLANAR = 262, 274, 284
+_TILE_WIDTH, _TILE_LENGTH, _SAMPLE_FORMAT = 322, 323, 339
+_TIFF_DIRECTORIES = {34665, 34853, 40965}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +88,11 @@ class Raster:
 
     Attributes:
         pixels: uint8 [height, width, 3] RGB, uint8 [height, width] grey, or, for more than 8 bits, float32
-            [height, width] grey in the file's own units, which preprocessing must window.
+            [height, width] grey in the file's own units, negated where white is stored as zero, which preprocessing
+            must window.
         media_type: the sniffed type.
-        width: pixels across as stored, before any shrinking while decoding.
-        height: pixels down as stored.
+        width: pixels across as the header declares them, before any shrinking while decoding.
+        height: pixels down, likewise.
     """
 
     pixels: Pixels
@@ -111,16 +146,19 @@ def decode(content: bytes, *, max_pixels: int, shrink_to: int | None = None) -> 
         UndecodableImage: broken, truncated, or a pixel format that cannot be read faithfully.
     """
     media_type = sniff(content)
+    _refuse_toil(content, media_type)
     image = _open(content, media_type)
     with image:
-        width, height = image.size
+        # A TIFF's own sides, because Pillow swaps them already here where the picture lies on its side.
+        width, height = _tag(image, _WIDTH, image.width), _tag(image, _LENGTH, image.height)
         if width * height > max_pixels:
             raise TooManyPixels(_too_many_pixels(width, height, max_pixels))
         _refuse_frames(image, media_type)
-        _refuse_deep_colour(content, image, media_type)
-        if shrink_to is not None and image.format == "JPEG":
+        _refuse_tiles(image, width, height, max_pixels)
+        _refuse_kind(image, media_type)
+        if shrink_to is not None and media_type == "image/jpeg":
             image.draft(None, (2 * shrink_to, 2 * shrink_to))
-        pixels = _pixels(image)
+        pixels = _pixels(image, media_type)
     return Raster(pixels, media_type, width, height)
 
 
@@ -138,13 +176,15 @@ def stretch(pixels: Pixels, low_percentile: float, high_percentile: float) -> Pi
     Returns:
         uint8 [height, width]; all zero where the image is constant.
     """
-    low, high = np.percentile(pixels, (low_percentile, high_percentile))
+    # The percentiles are values of the picture itself: between two extreme ones there may be no float32.
+    low, high = np.percentile(pixels, (low_percentile, high_percentile), method="nearest").tolist()
     if high <= low:
         low, high = float(pixels.min()), float(pixels.max())
     if high <= low:
         return np.zeros(pixels.shape, np.uint8)
-    scaled = (pixels - np.float32(low)) * np.float32(255.0 / (high - low))
-    return np.rint(np.clip(scaled, 0, 255)).astype(np.uint8)
+    scaled = np.subtract(np.clip(pixels, low, high), low, dtype=np.float64)
+    scaled *= 255 / (high - low)
+    return np.asarray(np.rint(scaled, out=scaled), np.uint8)
 
 
 def encode_jpeg(pixels: Pixels) -> bytes:
@@ -154,7 +194,64 @@ def encode_jpeg(pixels: Pixels) -> bytes:
     return buffer.getvalue()
 
 
-def _open(content: bytes, media_type: str) -> Image.Image:
+def _refuse_toil(content: bytes, media_type: str) -> None:
+    sprawls = {"image/jpeg": _jpeg_sprawls, "image/png": _png_sprawls, "image/tiff": _tiff_sprawls}.get(media_type)
+    if sprawls is not None and sprawls(content):
+        message = f"The {_name(media_type)} file is made of too many parts; save it anew in an image editor."
+        raise UndecodableImage(message)
+
+
+def _jpeg_sprawls(content: bytes) -> bool:
+    position, segments, exifs, scans = 2, 0, 0, 0
+    while segment := _JPEG_SEGMENT.search(content, position):
+        position = segment.end()
+        segments += 1
+        exifs += content.startswith(b"Exif", position + 2)
+        scans += segment[1] == b"\xda"
+        if segments > _MOST_SEGMENTS or exifs > _MOST_EXIF_SEGMENTS or scans > _MOST_SCANS:
+            return True
+        if segment[1] != b"\xd9":
+            position += int.from_bytes(content[position : position + 2], "big")
+        elif scans:
+            return False  # what lies behind the end, as a phone's further pictures and films, is not read
+    return False
+
+
+def _png_sprawls(content: bytes) -> bool:
+    position, chunks = 8, 0
+    while position < len(content):
+        chunks += content[position + 4 : position + 8] not in _PNG_PIXELS
+        if chunks > _MOST_CHUNKS:
+            return True
+        position += 12 + int.from_bytes(content[position : position + 4], "big")
+    return False
+
+
+def _tiff_sprawls(content: bytes) -> bool:
+    order: Literal["little", "big"] = "little" if content.startswith(b"II") else "big"
+    # Lengths of an offset, of the count of entries and of one entry, in BigTIFF and in TIFF.
+    word, head, entry = (8, 8, 20) if b"+" in content[:4] else (4, 2, 12)
+
+    def number(at: int, size: int) -> int:
+        return int.from_bytes(content[at : at + size], order)
+
+    directories, numbers = [number(word, word)], 0
+    for directory in directories:
+        tags = number(directory, head)
+        if tags > _MOST_TAGS:
+            return True
+        for at in range(directory + head, directory + head + tags * entry, entry):
+            tag, kind, count = number(at, 2), number(at + 2, 2), number(at + 4, word)
+            numbers += count if kind in _TIFF_NUMBERS else 0
+            size = _TIFF_WHOLE_NUMBERS.get(kind, word + 1)
+            if size > word and tag in {_TILE_WIDTH, _TILE_LENGTH, *_TIFF_DIRECTORIES}:
+                return True  # here libtiff may read a number that Pillow does not see
+            if tag in _TIFF_DIRECTORIES and len(directories) <= len(_TIFF_DIRECTORIES):
+                directories.append(number(at + 4 + word, size))
+    return numbers > _MOST_NUMBERS
+
+
+def _open(content: bytes, media_type: str) -> ImageFile.ImageFile:
     try:
         return Image.open(io.BytesIO(content), formats=(MEDIA_TYPES[media_type],))
     except _BOMB as bomb:
@@ -166,65 +263,117 @@ def _open(content: bytes, media_type: str) -> Image.Image:
 
 def _refuse_frames(image: Image.Image, media_type: str) -> None:
     # A phone's JPEG may carry previews in the multi-picture format; its first picture is the photograph.
-    if media_type == "image/jpeg":
-        return
-    try:
-        frames = getattr(image, "n_frames", 1)
-    except _BROKEN as broken:
-        raise UndecodableImage(_undecodable(media_type)) from broken
-    if frames > 1:
-        message = f"The file holds {frames} frames or pages; send a single image."
+    # The frames are not counted: a TIFF may chain a million of them.
+    if media_type != "image/jpeg" and getattr(image, "is_animated", False):
+        message = "The file holds several frames or pages; send a single image."
         raise TooManyFrames(message)
 
 
-def _refuse_deep_colour(content: bytes, image: Image.Image, media_type: str) -> None:
-    # Pillow keeps only the high byte of each 16-bit colour sample, which turns a 12-bit picture nearly black.
-    deep_png = media_type == "image/png" and content[24] == 16 and content[25] in {2, 4, 6}  # noqa: PLR2004
-    deep_tiff = media_type == "image/tiff" and image.mode in {"RGB", "RGBA", "CMYK"} and max(_tiff_bits(image)) > 8  # noqa: PLR2004
-    if deep_png or deep_tiff:
+def _refuse_tiles(image: Image.Image, width: int, height: int, max_pixels: int) -> None:
+    # A TIFF is decoded tile by tile, and one tile may be far larger than the picture.
+    across, down = _tag(image, _TILE_WIDTH, 1), _tag(image, _TILE_LENGTH, 1)
+    if not (isinstance(across, int) and isinstance(down, int) and across > 0 and down > 0):
+        raise UndecodableImage(_undecodable("image/tiff"))
+    columns, rows = -(-width // across), -(-height // down)
+    if columns * across * rows * down > max_pixels:
+        message = "The image's header declares tiles of more pixels than are decoded here."
+        raise TooManyPixels(message)
+
+
+def _refuse_kind(image: ImageFile.ImageFile, media_type: str) -> None:
+    # Pillow opens all of these without complaint, but reads them wrongly or far too slowly.
+    wide_png = media_type == "image/png" and any(";16" in str(tile.args) for tile in image.tile)
+    wide_tiff = max(_tag(image, _BITS_PER_SAMPLE, (8,))) > 8  # noqa: PLR2004
+    if image.mode not in _DEEP_GREY and (wide_png or wide_tiff):
+        # Only the high byte of each sample would be kept, which turns a 12-bit picture nearly black.
         message = "Colour with 16 bits per channel is not read; save it with 8 bits per channel, or as 16-bit grey."
+        raise UndecodableImage(message)
+    if any(tile.codec_name == "bmp_rle" for tile in image.tile):
+        # Unpacked in Python, byte by byte: a file of one kilobyte would keep a core busy for seconds.
+        message = "A run-length encoded BMP is not read; save it as PNG."
+        raise UndecodableImage(message)
+    if isinstance(image, TiffImagePlugin.TiffImageFile) and _tiff_misread(image):
+        message = "This kind of TIFF cannot be read faithfully; save it as PNG."
         raise UndecodableImage(message)
 
 
-def _tiff_bits(image: Image.Image) -> tuple[int, ...]:
-    bits_per_sample = 258
-    tags: Any = getattr(image, "tag_v2", {})
-    value = tags.get(bits_per_sample, (8,))
-    return value if isinstance(value, tuple) and value else (8,)
+def _tiff_misread(image: TiffImagePlugin.TiffImageFile) -> bool:
+    compressed = any(tile.codec_name == "libtiff" for tile in image.tile)
+    # The bytes of a compressed big-endian file are swapped once too often.
+    swapped = compressed and image.tag_v2.prefix == b"MM" and image.mode in {"I", "F"}
+    # Signed bytes are read as unsigned ones.
+    signed = image.mode not in _DEEP_GREY and set(_tag(image, _SAMPLE_FORMAT, (1,))) != {1}
+    # White stored as zero is not turned round when the planes are said to be apart.
+    negative = not compressed and _tag(image, _PLANAR, 1) != 1 and _tag(image, _PHOTOMETRIC, 1) == 0
+    # The first picture of a camera's raw file is its thumbnail.
+    thumbnail = _tag(image, _NEW_SUBFILE_TYPE, 0) == 1
+    # A damaged fax decodes to noise, with a line on stderr for each row and no error.
+    fax = image.info.get("compression") in {"tiff_ccitt", "group3", "group4"}
+    return swapped or signed or negative or thumbnail or fax
 
 
-def _pixels(image: Image.Image) -> Pixels:
-    media_type = Image.MIME.get(image.format or "", "image")
+def _tag(image: Image.Image, tag: int, default: Any) -> Any:
+    try:
+        return getattr(image, "tag_v2", {}).get(tag, default)
+    except _BROKEN as broken:
+        raise UndecodableImage(_undecodable("image/tiff")) from broken
+
+
+def _pixels(image: ImageFile.ImageFile, media_type: str) -> Pixels:
     try:
         image.load()
-        upright = ImageOps.exif_transpose(image)
+        upright = _upright(image)
         if upright.mode in _DEEP_GREY:
-            return _deep(np.asarray(upright, dtype=np.float32))
-        if upright.mode in {"1", "L"}:
-            return np.asarray(upright.convert("L"))
-        if upright.mode == "LA" or upright.has_transparency_data:
-            upright = _on_white(upright.convert("RGBA"))
-        return np.asarray(upright.convert("RGB"))
+            return _deep(upright, image)
+        if upright.mode == "La":
+            upright = upright.convert("LA")
+        if upright.has_transparency_data:
+            upright = _on_white(upright)
+        mode = "L" if upright.mode in {"1", "L"} else "RGB"
+        return np.asarray(upright if upright.mode == mode else upright.convert(mode))
     except _BROKEN as broken:
         raise UndecodableImage(_undecodable(media_type)) from broken
 
 
-def _deep(pixels: Pixels) -> Pixels:
+def _upright(image: Image.Image) -> Image.Image:
+    for key in ("exif", "Raw profile type exif"):
+        if len(image.info.get(key, "")) > _MOST_EXIF_BYTES:
+            del image.info[key]
+    try:
+        turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION, 1))
+    except _BROKEN:
+        # Torn metadata say nothing against the pixels.
+        return image
+    return image if turn is None else image.transpose(turn)
+
+
+def _deep(upright: Image.Image, image: Image.Image) -> Pixels:
+    values = np.asarray(upright)
+    if values.dtype == np.int32 and _tag(image, _SAMPLE_FORMAT, (1,)) == (1,):
+        # Pillow has no unsigned 32-bit mode and lets the upper half wrap.
+        values = values.view(np.uint32)
+    pixels = values.astype(np.float32)
     if not np.isfinite(pixels).all():
         message = "The image holds values that are not numbers."
         raise UndecodableImage(message)
-    return pixels
+    # White may be stored as zero, as radiographs often are; Pillow turns only 8 bits round.
+    return -pixels if _tag(image, _PHOTOMETRIC, 1) == 0 else pixels
 
 
 def _on_white(image: Image.Image) -> Image.Image:
     # Figures and cut-outs are drawn for paper: what shows through transparency is white.
-    white = Image.new("RGBA", image.size, "white")
-    return Image.alpha_composite(white, image)
+    cut_out = image if image.mode == "RGBA" else image.convert("RGBA")
+    white = Image.new("RGB", image.size, "white")
+    white.paste(cut_out, mask=cut_out)
+    return white
+
+
+def _name(media_type: str) -> str:
+    return MEDIA_TYPES[media_type].replace("WEBP", "WebP")
 
 
 def _undecodable(media_type: str) -> str:
-    name = MEDIA_TYPES.get(media_type, "image").replace("WEBP", "WebP")
-    return f"The {name} file is damaged or incomplete and cannot be decoded."
+    return f"The {_name(media_type)} file is damaged or incomplete and cannot be decoded."
 
 
 def _too_many_pixels(width: int, height: int, max_pixels: int) -> str:

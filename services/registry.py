@@ -203,12 +203,14 @@ class Registry:
         return Entry(State.QUARANTINED, fingerprint, reason)
 
     def _proven(self, bundle: Bundle) -> Network:
+        cached = self._compiler.has(bundle)
         try:
             return _probe(bundle, self._compiler.graph(bundle))
         except (CompileFailed, ProbeFailed):
             # A torn or stale graph in the cache must not condemn a good bundle: compile it once more.
-            if not self._compiler.forget(bundle):
+            if not cached:
                 raise
+            self._compiler.forget(bundle)
             return _probe(bundle, self._compiler.graph(bundle))
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from services.bundle.manifest import Manifest, Task, parse_manifest, parse_task, serialise_manifest
 from services.errors import ManifestInvalid, TaskInvalid, WeightsInvalid
 
-_TASK, _MANIFEST, _CARD = "task.toml", "manifest.json", "card.md"
+_TASK, _MANIFEST, _CARD, _EXAMPLE = "task.toml", "manifest.json", "card.md", "example.png"
 _MOST_TEXT = 2**20
 _MOST_PROBE = 16 * 2**20
 
@@ -68,6 +68,11 @@ class Store:
             raise TaskInvalid(message) from missing
         except ManifestInvalid as refused:
             raise TaskInvalid(str(refused)) from refused
+
+    def example(self, task: str) -> Path | None:
+        """The picture that shows what to upload, if the task has one."""
+        path = self.root / task / _EXAMPLE
+        return path if path.is_file() and not path.is_symlink() else None
 
     def versions(self, task: str) -> tuple[int, ...]:
         """Numbers of the task's bundle folders, ascending; anything not a plain whole number is not a bundle."""
@@ -180,6 +185,9 @@ def _read(path: Path, limit: int) -> bytes:
     if path.is_symlink() or path.parent.is_symlink():
         message = f"{path.name} is reached through a symbolic link"
         raise ManifestInvalid(message)
+    if _special(path):
+        message = f"{path.name} is not a file"
+        raise ManifestInvalid(message)
     with path.open("rb") as file:
         content = file.read(limit + 1)
     if len(content) > limit:
@@ -188,9 +196,17 @@ def _read(path: Path, limit: int) -> bytes:
     return content
 
 
+def _special(path: Path) -> bool:
+    # Opening a named pipe waits until somebody writes to it; one must not stop a whole registry.
+    return path.exists() and not path.is_file()
+
+
 def _require_digest(path: Path, sha256: str, size: int) -> None:
     if path.is_symlink():
         message = f"{path.name} is a symbolic link"
+        raise WeightsInvalid(message)
+    if _special(path):
+        message = f"{path.name} is not a file"
         raise WeightsInvalid(message)
     with path.open("rb") as file:
         actual = os.fstat(file.fileno()).st_size
@@ -215,7 +231,8 @@ def _probe_arrays(content: bytes, manifest: Manifest) -> tuple[NDArray[np.uint8]
         message = "probe.npz cannot be read"
         raise ManifestInvalid(message) from broken
     shape = (manifest.preprocessing.height, manifest.preprocessing.width, 3)
-    if tensor.dtype != np.uint8 or tensor.shape != shape or pixels.dtype != np.uint8 or pixels.shape[2:] != (3,):
+    fits = tensor.dtype == np.uint8 and tensor.shape == shape
+    if not fits or pixels.dtype != np.uint8 or pixels.shape[2:] != (3,) or not pixels.size:
         message = "probe.npz does not hold the arrays that the manifest describes"
         raise ManifestInvalid(message)
     return pixels, tensor

@@ -41,7 +41,7 @@ def inspect(content: bytes) -> Shapes:
                     message = f"weights: {path} holds NaN or infinite values"
                     raise WeightsInvalid(message)
             return {path: tuple(dataset.shape) for path, dataset in found.items()}
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError) as broken:
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError, OverflowError) as broken:
         message = "weights: not a readable HDF5 file"
         raise WeightsInvalid(message) from broken
 

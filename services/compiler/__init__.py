@@ -26,6 +26,8 @@ _log = logging.getLogger(__name__)
 REFUSED, OUT_OF_MEMORY = 3, 4
 """Exit statuses of the child: a reason on its last line of output; no memory."""
 
+# How the interpreter, the loader of shared libraries and TensorFlow say it when they cannot catch it themselves.
+_SIGNS_OF_NO_MEMORY = (b"MemoryError", b"bad_alloc", b"failed to map segment", b"Cannot allocate memory")
 _ROOT = Path(__file__).resolve().parent.parent.parent
 # Raise it whenever the child would write another graph for the same bundle.
 _REVISION = 1
@@ -52,17 +54,21 @@ class Compiler:
             WeightsInvalid: the weights file is not plain, or not of this architecture.
             CompileFailed: the child failed, or exceeded its memory or time.
         """
-        target = self._cache / f"{graph_key(bundle.manifest)}.onnx"
+        target = self._path(bundle)
         if not target.exists():
             self._compile(bundle, target)
         return target
 
-    def forget(self, bundle: Bundle) -> bool:
-        """Drop a cached graph; whether there was one."""
-        target = self._cache / f"{graph_key(bundle.manifest)}.onnx"
-        existed = target.exists()
-        target.unlink(missing_ok=True)
-        return existed
+    def has(self, bundle: Bundle) -> bool:
+        """Whether the bundle's graph is in the cache."""
+        return self._path(bundle).exists()
+
+    def forget(self, bundle: Bundle) -> None:
+        """Drop a bundle's graph from the cache."""
+        self._path(bundle).unlink(missing_ok=True)
+
+    def _path(self, bundle: Bundle) -> Path:
+        return self._cache / f"{graph_key(bundle.manifest)}.onnx"
 
     def close(self) -> None:
         """Kill the children that are still running."""
@@ -140,7 +146,7 @@ def _raise_for(code: int, output: bytes, errors: bytes) -> None:
         return
     if code == REFUSED and lines:
         raise WeightsInvalid(lines[-1])
-    if code == OUT_OF_MEMORY or b"bad_alloc" in errors or b"MemoryError" in errors:
+    if code == OUT_OF_MEMORY or any(sign in errors for sign in _SIGNS_OF_NO_MEMORY):
         message = "compiling needed more memory than it may have"
         raise CompileFailed(message)
     _log.error("the compiling process ended with %s: %s", code, errors[-4000:].decode("utf-8", "replace"))

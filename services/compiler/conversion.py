@@ -32,7 +32,7 @@ def convert(weights_path: str, manifest: dict[str, Any], target: str) -> None:
     model = load_classifier(Path(weights_path).read_bytes(), described)
     shape = (1, described.preprocessing.height, described.preprocessing.width, 3)
 
-    @tf.function(input_signature=[tf.TensorSpec(shape, tf.uint8, name="image")])
+    @tf.function(input_signature=[tf.TensorSpec(shape, tf.uint8, name="image")])  # type: ignore[untyped-decorator]
     def network(image: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"logits": model(tf.cast(image, tf.float32), training=False)}
 

@@ -1,0 +1,272 @@
+"""Bundles small enough for tests, and real in every other way: a network that tells drawn shapes apart, its weights in
+half precision, digests, a probe that it reproduces.
+
+    write_task(root, "shapes", SHAPES)
+    manifest = publish_tiny(root, "shapes", seed=1)     # version 1; another seed gives other weights, the same classes
+    pixels = draw(0)                                    # what the network takes for SHAPES[0]
+"""
+
+import colorsys
+import functools
+import hashlib
+import io
+import json
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import h5py
+import keras
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from services.bundle import weights
+from services.bundle.architectures import build
+from services.bundle.manifest import (
+    Architecture,
+    Calibration,
+    Evaluation,
+    Halving,
+    LabelMetrics,
+    Manifest,
+    Metric,
+    Part,
+    Preprocessing,
+    Probe,
+    SourceMetrics,
+    Training,
+    Weights,
+)
+from services.bundle.preprocessing import prepare
+from services.bundle.store import Store
+
+SHAPES = ("disc", "square", "stripes")
+
+EDGE = 32
+"""Height and width of the tiny network's input in pixels."""
+
+ARCHITECTURE = Architecture(backbone="convnet", hidden=())
+PREPROCESSING = Preprocessing(
+    height=EDGE,
+    width=EDGE,
+    colour="rgb",
+    fit="letterbox",
+    interpolation="bilinear",
+    pad=127,
+    window_percentiles=(0.5, 99.5),
+)
+
+Damage = Callable[[h5py.File], None]
+
+
+def draw(number: int, seed: int = 0, *, width: int = 48, height: int = 40) -> NDArray[np.uint8]:
+    """Draw one picture of a class.
+
+    Args:
+        number: the class: decides the shape (disc, square, stripes, in turn) and the colour.
+        seed: decides the place, the size and the background.
+
+    Returns:
+        uint8 [height, width, 3], RGB.
+    """
+    random = np.random.default_rng((number, seed))
+    down, across = np.mgrid[:height, :width].astype(float)
+    radius = min(height, width) * random.uniform(0.3, 0.4)
+    y, x = down - height * random.uniform(0.45, 0.55), across - width * random.uniform(0.45, 0.55)
+    inside = (
+        x**2 + y**2 < radius**2,
+        np.maximum(np.abs(x), np.abs(y)) < radius * 0.9,
+        (np.abs(x) < radius) & (np.floor((x + radius) / 4) % 2 == 0),
+    )[number % 3]
+    colour = np.array(colorsys.hsv_to_rgb(number * 0.618 % 1, 0.9, 0.9)) * 255
+    ground = random.uniform(90, 160) + random.normal(0, 6, (height, width, 1))
+    picture = np.where(inside[..., None], colour, ground)
+    return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+
+
+def encode(pixels: NDArray[np.uint8], image_format: str = "PNG") -> bytes:
+    """The bytes of an image file of these pixels."""
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, image_format)
+    return file.getvalue()
+
+
+def write_task(root: Path, task: str = "shapes", labels: tuple[str, ...] = SHAPES, serve: int | str = "latest") -> Path:
+    """Write `<root>/<task>/task.toml` and return its path."""
+    path = root / task / "task.toml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = [
+        f"name = {_toml(task)}",
+        f"title = {_toml(task.title())}",
+        'summary = "Which shape was drawn."',
+        'modality = "drawing"',
+        'upload = "A drawing of one coloured shape."',
+        'warning = "A drawing for tests; means nothing."',
+        'intended_use = "Tests."',
+        'out_of_scope = ["Anything but tests."]',
+        'limits = ["Drawn by code; no real image was seen."]',
+        f"serve = {_toml(serve)}",
+    ]
+    for label in labels:
+        lines += ["[[labels]]", f"label = {_toml(label)}", f"title = {_toml(label.title())}"]
+        lines.append(f"explanation = {_toml(f'A drawn {label}.')}")
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+    return path
+
+
+def publish_tiny(
+    root: Path,
+    task: str = "shapes",
+    *,
+    seed: int = 0,
+    labels: tuple[str, ...] = SHAPES,
+    temperature: float = 1.0,
+    changes: dict[str, Any] | None = None,
+    damage: Damage | None = None,
+) -> Manifest:
+    """Publish a tiny bundle as the next version of a task; writes its task.toml where there is none.
+
+    Args:
+        root: of the model store.
+        task: a folder of it.
+        seed: of the weights; every seed gives a network that answers `draw(n)` with `labels[n]`, by other logits.
+        labels: in the order of the logits.
+        temperature: divides the logits.
+        changes: fields of the manifest to replace before it is written.
+        damage: changes the weights file before its digest is taken, so that only what is inside it is wrong.
+
+    Returns:
+        The manifest as published.
+    """
+    if not (root / task / "task.toml").exists():
+        write_task(root, task, labels)
+    tiny = _tiny(len(labels), seed)
+    manifest = _manifest(task, labels, tiny, temperature)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.weights.h5"
+        path.write_bytes(tiny.weights)
+        if damage is not None:
+            with h5py.File(path, "a") as file:
+                damage(file)
+        content = path.read_bytes()
+        described = manifest.weights.model_copy(
+            update={"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
+        )
+        manifest = manifest.model_copy(update={"weights": described, **(changes or {})})
+        card = f"# {task.title()}, version {{version}}\n\nDrawn for tests.\n"
+        return Store(root).publish(manifest, path, tiny.probe, card, {"confusion.png": encode(draw(0))})
+
+
+@dataclass(frozen=True, slots=True)
+class _Tiny:
+    """A trained tiny network: its halved weights, its probe and what it makes of it."""
+
+    weights: bytes
+    probe: bytes
+    logits: tuple[float, ...]
+
+
+@functools.cache
+def _graph(outputs: int) -> Any:
+    return build(ARCHITECTURE, (EDGE, EDGE), outputs)
+
+
+@functools.cache
+def _tiny(outputs: int, seed: int) -> _Tiny:
+    model = _graph(outputs)
+    _fit(model, outputs, seed)
+    with tempfile.TemporaryDirectory() as folder:
+        full, half = Path(folder) / "full.weights.h5", Path(folder) / "half.weights.h5"
+        model.save_weights(full)
+        weights.halve(full, half)
+        model.load_weights(half)
+        content = half.read_bytes()
+    pixels = draw(0, seed=10_000)
+    tensor = prepare(pixels, PREPROCESSING)
+    arrays = io.BytesIO()
+    np.savez(arrays, pixels=pixels, tensor=tensor)
+    logits = keras.ops.convert_to_numpy(model(tensor[None].astype(np.float32), training=False))[0]
+    return _Tiny(content, arrays.getvalue(), tuple(float(logit) for logit in logits))
+
+
+def _fit(model: Any, outputs: int, seed: int) -> None:
+    """Random filters, and logits that are a ridge regression on the pooled features of drawn pictures."""
+    random = np.random.default_rng(seed)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Conv2D):
+            (kernel,) = layer.get_weights()
+            layer.set_weights([random.normal(0, np.sqrt(2 / np.prod(kernel.shape[:3])), kernel.shape)])
+    numbers = np.repeat(np.arange(outputs), 24)
+    pictures = np.stack([prepare(draw(number, turn), PREPROCESSING) for turn, number in enumerate(numbers.tolist())])
+    pooled = keras.Model(model.input, model.get_layer("pooled").output)
+    features = keras.ops.convert_to_numpy(pooled(pictures.astype(np.float32), training=False)).astype(np.float64)
+    centre = features.mean(axis=0)
+    centred = features - centre
+    # 4 against -4: a probability of 0.999 for the class that was drawn.
+    targets = np.where(numbers[:, None] == np.arange(outputs), 4.0, -4.0)
+    bias = targets.mean(axis=0)
+    ridge = 1e-3 * np.trace(centred.T @ centred) / centred.shape[1] * np.eye(centred.shape[1])
+    kernel = np.linalg.solve(centred.T @ centred + ridge, centred.T @ (targets - bias))
+    model.get_layer("logits").set_weights([kernel, bias - centre @ kernel])
+
+
+def _manifest(task: str, labels: tuple[str, ...], tiny: _Tiny, temperature: float) -> Manifest:
+    count = len(labels)
+    part = Part(images=24 * count, groups=24 * count)
+    return Manifest(
+        format=1,
+        task=task,
+        version=1,
+        created=datetime.now(UTC),
+        labels=labels,
+        architecture=ARCHITECTURE,
+        preprocessing=PREPROCESSING,
+        calibration=Calibration(temperature=temperature),
+        weights=Weights(
+            file="model.weights.h5",
+            sha256=hashlib.sha256(tiny.weights).hexdigest(),
+            size=len(tiny.weights),
+            dtype="float16",
+            halving=Halving(images=part.images, changed_predictions=0, largest_probability_change=0.0),
+        ),
+        probe=Probe(
+            file="probe.npz",
+            sha256=hashlib.sha256(tiny.probe).hexdigest(),
+            logits=tiny.logits,
+            tensor_tolerance=2e-3,
+            image_tolerance=0.2,
+        ),
+        training=Training(
+            data="drawn by code",
+            data_licence="none needed",
+            index_sha256=hashlib.sha256(b"drawn").hexdigest(),
+            split_by="image",
+            train=part,
+            validation=part,
+            test=part,
+            initial_weights="random weights",
+            recipe='task = "shapes"\n',
+            seed=0,
+            epochs=1,
+            seconds=0.1,
+            device="cpu",
+            software="tests",
+        ),
+        evaluation=Evaluation(
+            metrics=(Metric(name="accuracy", value=1.0, low=0.95, high=1.0),),
+            per_label=tuple(
+                LabelMetrics(label=label, support=24, precision=1.0, recall=1.0, f1=1.0) for label in labels
+            ),
+            per_source=(SourceMetrics(source="drawn", images=part.images, groups=part.groups, accuracy=1.0),),
+            confusion=tuple(tuple(24 * (row == column) for column in range(count)) for row in range(count)),
+        ),
+    )
+
+
+def _toml(value: str | int) -> str:
+    # JSON's strings and numbers are also TOML's.
+    return json.dumps(value)
