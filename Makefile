@@ -5,7 +5,7 @@ PORT ?= 8000
 
 BIN := .venv/bin
 
-.PHONY: serve test check lint types layers lock
+.PHONY: serve test check lint types layers training lock
 
 serve: .venv/.serve
 	$(BIN)/python -m uvicorn main:app --host $(HOST) --port $(PORT)
@@ -25,19 +25,20 @@ types: .venv/.dev
 layers: .venv/.dev
 	$(BIN)/lint-imports
 
+# The environment of `python -m training`; with a GPU, `make training GPU=1`.
+training: .venv/.training$(if $(GPU),-gpu)
+
 # For maintainers, with uv at hand: resolve the requirements anew, for every platform at once.
+LOCK := uv pip compile -q --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock" \
+	pyproject.toml
 lock:
-	uv pip compile -q --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock" \
-		pyproject.toml --extra compiler -o requirements/serve.txt
-	uv pip compile -q --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock" \
-		pyproject.toml --extra compiler --extra training --group dev -c requirements/serve.txt -o requirements/dev.txt
+	$(LOCK) --extra compiler -o requirements/serve.txt
+	$(LOCK) --extra compiler --extra training -c requirements/serve.txt -o requirements/training.txt
+	$(LOCK) --extra compiler --extra training --group dev -c requirements/training.txt -o requirements/dev.txt
+	$(LOCK) --extra gpu --extra training -c requirements/training.txt -o requirements/training-gpu.txt
 
-.venv/.serve: requirements/serve.txt | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/serve.txt
-	touch $@
-
-.venv/.dev: requirements/dev.txt | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+.venv/.%: requirements/%.txt | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	touch $@
 
 .venv/bin/python:

@@ -1,6 +1,7 @@
 """Composition root: settings in, application out. Importing this module reads no file and loads no model."""
 
 import contextlib
+import logging
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -69,6 +70,7 @@ def _compose(settings: Settings) -> Services:
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     services: Services = app.state.services
+    _log_to_stderr()
     services.uploads.sweep()
     stop = threading.Event()
     follower = threading.Thread(
@@ -84,6 +86,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         stop.set()
         services.compiler.close()
         await anyio.to_thread.run_sync(follower.join)
+
+
+def _log_to_stderr() -> None:
+    # Does nothing where the operator, or a test, has set logging up already.
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(name)s: %(message)s")
+    # Its own notes of every change event say nothing that the registry does not say better.
+    logging.getLogger("watchfiles").setLevel(logging.WARNING)
 
 
 def __getattr__(name: str) -> Any:

@@ -76,9 +76,7 @@ async def _answer(
             except SightlineError as refused:
                 kept.append(refused)
         with predictor.admission(len(sources)):
-            results = await asyncio.gather(
-                *(_predict(live, predictor, path, preview=preview) for path in kept)
-            )
+            results = await asyncio.gather(*(_predict(live, predictor, path, preview=preview) for path in kept))
     return [Answered(filename, result) for (filename, _), result in zip(sources, results, strict=True)]
 
 

@@ -17,7 +17,9 @@ def models_router() -> APIRouter:
         """State, reason and digest of each version, newest first."""
         return ModelsShape.of(registry.states())
 
-    @router.post("/reload", summary="Look at the model store now", operation_id="reload_models", dependencies=[Operator])
+    @router.post(
+        "/reload", summary="Look at the model store now", operation_id="reload_models", dependencies=[Operator]
+    )
     async def reload(registry: RegistryDep) -> ModelsShape:
         """Bring what is live in line with the store and answer when that is done."""
         await anyio.to_thread.run_sync(registry.scan)

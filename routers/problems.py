@@ -85,9 +85,7 @@ def handle_problems(app: FastAPI) -> None:
             headers["WWW-Authenticate"] = "Bearer"
         if wants_page(request):
             return page.TemplateResponse(request, "error.html", {"problem": problem}, problem.status, headers=headers)
-        return JSONResponse(
-            asdict(problem), problem.status, headers=headers, media_type="application/problem+json"
-        )
+        return JSONResponse(asdict(problem), problem.status, headers=headers, media_type="application/problem+json")
 
     async def domain(request: Request, error: Exception) -> Response:
         assert isinstance(error, errors.SightlineError)  # noqa: S101 - for mypy; registered for this class alone

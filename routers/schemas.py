@@ -26,6 +26,7 @@ class ModelShape(_Shape):
 
     @classmethod
     def of(cls, live: Live) -> Self:
+        """Name a live bundle."""
         return cls(task=live.manifest.task, version=live.manifest.version, digest=live.digest)
 
 
@@ -136,6 +137,7 @@ class TaskSummaryShape(_Shape):
 
     @classmethod
     def of(cls, task: Task, live: Live | None) -> Self:
+        """Describe a task with what answers for it."""
         return cls(
             name=task.name,
             title=task.title,
@@ -171,6 +173,7 @@ class TaskShape(_Shape):
 
     @classmethod
     def of(cls, task: Task, live: Live | None) -> Self:
+        """Describe a task with what answers for it."""
         return cls(
             **task.model_dump(exclude={"serve"}, mode="json"),
             serving=live.manifest.version if live else None,
@@ -197,6 +200,7 @@ class ModelsShape(_Shape):
 
     @classmethod
     def of(cls, states: tuple[VersionState, ...]) -> Self:
+        """List the registry's states."""
         return cls(models=[VersionShape.model_validate(state) for state in states])
 
 

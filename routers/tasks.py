@@ -13,6 +13,8 @@ from services.bundle.manifest import Task
 from services.errors import SightlineError, UnknownTask
 from services.imaging import MEDIA_TYPES
 
+Version = Annotated[int | None, Query(ge=1, description="A loaded version; by default the one that serves.")]
+
 _BINARY = {"type": "string", "format": "binary"}
 _BODY = {
     "required": True,
@@ -87,7 +89,7 @@ def task_router(task: Task) -> APIRouter:
         uploads: UploadsDep,
         settings: SettingsDep,
         request_id: RequestId,
-        version: Annotated[int | None, Query(ge=1, description="A loaded version; by default the one that serves.")] = None,
+        version: Version = None,
     ) -> PredictionsShape:
         live = registry.live(name, version)
         answers = await answer_images(request, live, predictor, uploads, settings)

@@ -189,7 +189,7 @@ class Registry:
             network = self._proven(bundle)
         except BundleRefused as refused:
             return self._quarantined(task, version, fingerprint, str(refused))
-        except Exception:
+        except Exception:  # noqa: BLE001
             # The one broad except of the product: whatever a bundle provokes, what is live must stay so.
             _log.exception("loading %s version %d failed", task.name, version)
             reason = "loading it failed in an unforeseen way; the service's log has the details"

@@ -18,7 +18,7 @@ class FailingNetwork(Network):
         pass
 
     def logits(self, tensor: NDArray[np.uint8]) -> NDArray[np.float32]:
-        raise RuntimeError(f"a secret of the server, {tensor.shape}")  # noqa: EM102, TRY003
+        raise RuntimeError(f"a secret of the server, {tensor.shape}")
 
 
 class WaitingNetwork(Network):

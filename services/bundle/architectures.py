@@ -14,7 +14,6 @@ from keras import layers
 from services.bundle.manifest import Architecture
 
 
-
 @dataclass(frozen=True, slots=True)
 class Backbone:
     """One row of BACKBONES.
@@ -30,7 +29,9 @@ class Backbone:
     application: Callable[..., Any] | None
 
 
-def build(architecture: Architecture, shape: tuple[int | None, int | None], outputs: int, *, dropout: float = 0.0) -> Any:
+def build(
+    architecture: Architecture, shape: tuple[int | None, int | None], outputs: int, *, dropout: float = 0.0
+) -> Any:
     """Build the graph of an architecture with fresh weights.
 
     Args:

@@ -292,8 +292,6 @@ def serialise_manifest(manifest: Manifest) -> bytes:
     return (manifest.model_dump_json(indent=1) + "\n").encode()
 
 
-
-
 def first_error(invalid: ValidationError) -> str:
     """The first complaint of pydantic as `field.path: message`, without the input's value."""
     error = invalid.errors(include_url=False, include_input=False)[0]

@@ -77,7 +77,6 @@ class Compiler:
             child.kill()
 
     def _compile(self, bundle: Bundle, target: Path) -> None:
-        target.parent.mkdir(parents=True, exist_ok=True)
         partial = target.with_suffix(f".{secrets.token_hex(4)}.partial")
         order = {
             "weights": str(bundle.weights.resolve()),
@@ -86,8 +85,12 @@ class Compiler:
             "memory_mb": self._memory_mb,
         }
         try:
+            target.parent.mkdir(parents=True, exist_ok=True)
             self._run(order)
-            os.replace(partial, target)
+            partial.replace(target)
+        except OSError as unwritable:
+            message = f"the compile cache cannot be written: {unwritable.strerror}"
+            raise CompileFailed(message) from unwritable
         finally:
             partial.unlink(missing_ok=True)
 
@@ -136,7 +139,8 @@ class Compiler:
 
 def _environment() -> dict[str, str]:
     # The child is told nothing but what it needs, and never sees a GPU: the graph is the same, the start is faster.
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG", "LD_LIBRARY_PATH") if name in os.environ}
+    passed = ("PATH", "HOME", "TMPDIR", "LANG", "LD_LIBRARY_PATH")
+    kept = {name: os.environ[name] for name in passed if name in os.environ}
     return kept | {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
 
 

@@ -330,9 +330,7 @@ def test_a_torn_graph_in_the_cache_is_compiled_again(
 def test_a_compilation_beyond_its_limits_is_a_quarantine(
     store: Path, tmp_path: Path, seconds: float, memory_mb: int, reason: str
 ) -> None:
-    registry = Registry(
-        Store(store), Compiler(tmp_path / "cache", seconds=seconds, memory_mb=memory_mb), standby=1
-    )
+    registry = Registry(Store(store), Compiler(tmp_path / "cache", seconds=seconds, memory_mb=memory_mb), standby=1)
     registry.scan()
     assert_refused(registry, 1, reason)
     assert list((tmp_path / "cache").iterdir()) == []

@@ -1,0 +1,138 @@
+"""Figures, dates and reasons put into words: the filters of the page templates."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from services.bundle.manifest import Metric
+
+_NONE = "\N{EN DASH}"
+_METRICS = {
+    "macro_f1": "F1, mean over labels",
+    "macro_roc_auc": "ROC AUC, each label against the rest, mean",
+    "expected_calibration_error": "Calibration error (ECE)",
+    "ece_uncalibrated": "Calibration error before calibration",
+}
+_OUTCOMES = {"uncertain": "Uncertain", "not_applicable": "Not applicable", "finding": "Finding"}
+
+
+def probability(value: float) -> str:
+    """A calibrated probability; nothing short of certainty may look certain."""
+    if value < 0.001:  # noqa: PLR2004 - one in the last decimal shown
+        return "<0.1 %"
+    if value > 0.999:  # noqa: PLR2004
+        return ">99.9 %"
+    return f"{value:.1%}".replace("%", " %")
+
+
+def share(value: float | None) -> str:
+    """A measured share of images; all and none are what they are."""
+    if value is None:
+        return _NONE
+    if value in {0, 1}:
+        return f"{value:.0%}".replace("%", " %")
+    return probability(value)
+
+
+def in_words(value: float) -> str:
+    """What a calibrated probability means, counted in answers."""
+    right = round(value * 100)
+    if right > 99:  # noqa: PLR2004 - of a hundred
+        return "Of 100 such answers, more than 99 are right."
+    if right < 1:
+        return "Of 100 such answers, fewer than 1 is right."
+    if value < 0.5:  # noqa: PLR2004 - an even chance
+        verb = "is" if right == 1 else "are"
+        return f"More likely wrong than right: of 100 such answers, about {right} {verb} right."
+    return f"Of 100 such answers, about {right} are right."
+
+
+def interval(metric: Metric) -> str:
+    """The 95 % interval of a figure."""
+    return f"{_measured(metric.name, metric.low)} to {_measured(metric.name, metric.high)}"
+
+
+def metric_value(metric: Metric) -> str:
+    """A figure in its own kind of number."""
+    return _measured(metric.name, metric.value)
+
+
+def metric_title(metric: Metric) -> str:
+    """A figure's name as people read it."""
+    return _METRICS.get(metric.name, metric.name.replace("_", " ").capitalize())
+
+
+def decimals(value: float | None, places: int = 4) -> str:
+    """A number with so many decimals."""
+    return _NONE if value is None else f"{value:.{places}f}"
+
+
+def count(value: int) -> str:
+    """A whole number, its thousands set off."""
+    return f"{value:,}"
+
+
+def moment(value: datetime) -> str:
+    """A date and time in UTC."""
+    return f"{value.astimezone(UTC):%d %B %Y, %H:%M} UTC".lstrip("0")
+
+
+def duration(seconds: float) -> str:
+    """A span of time in its natural unit."""
+    for unit, length in (("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.0f} seconds"
+
+
+def size(value: int) -> str:
+    """Bytes in MiB, or in KiB below one."""
+    return f"{round(value / 2**20, 1):g} MiB" if value >= 2**20 else f"{round(value / 2**10, 1):g} KiB"
+
+
+def megapixels(value: int) -> str:
+    """A number of pixels in words."""
+    return f"{round(value / 1e6, 1):g} million pixels"
+
+
+def short(digest: str) -> str:
+    """The first digits of a digest, enough to tell two bundles apart."""
+    kind, _, digits = digest.rpartition(":")
+    return f"{kind}:{digits[:12]}" if kind else digits[:12]
+
+
+def sentence(text: str) -> str:
+    """A reason as a sentence of its own; a file's name at its head stays as it is."""
+    head = text.partition(" ")[0]
+    begun = text[:1].upper() + text[1:] if head.isalpha() else text
+    return begun if begun.endswith((".", "!", "?")) else f"{begun}."
+
+
+def outcome(value: str) -> str:
+    """An outcome as a heading."""
+    return _OUTCOMES[value]
+
+
+def width(value: float) -> str:
+    """The length of a bar, for an SVG attribute."""
+    return f"{value:.2%}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names joined as a sentence joins them."""
+    return " or ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
+
+
+def _measured(name: str, value: float) -> str:
+    return share(value) if name.endswith("accuracy") else decimals(value)
+
+
+FILTERS: Mapping[str, Callable[..., Any]] = {
+    function.__name__: function
+    for function in (
+        *(probability, share, in_words, width, outcome),
+        *(interval, metric_value, metric_title, decimals, count),
+        *(moment, duration, size, megapixels, short, sentence),
+    )
+}
+"""Every filter of the page templates, by its name."""

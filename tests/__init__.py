@@ -1,0 +1,1 @@
+"""What must hold, in the order of the tree that it is about."""

@@ -1,0 +1,107 @@
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from routers import wording
+from services.bundle.manifest import Metric
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "<0.1 %"),
+        (0.00099, "<0.1 %"),
+        (0.001, "0.1 %"),
+        (0.979, "97.9 %"),
+        (0.999, "99.9 %"),
+        (0.99901, ">99.9 %"),
+        (1.0, ">99.9 %"),
+    ],
+)
+def test_no_probability_looks_certain(value: float, text: str) -> None:
+    assert wording.probability(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.0, "0 %"), (1.0, "100 %"), (0.9999, ">99.9 %"), (0.9923, "99.2 %"), (None, "\N{EN DASH}")]
+)
+def test_a_measured_share_says_all_only_of_all(value: float | None, text: str) -> None:
+    assert wording.share(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.9999, "Of 100 such answers, more than 99 are right."),
+        (0.979, "Of 100 such answers, about 98 are right."),
+        (0.5, "Of 100 such answers, about 50 are right."),
+        (0.31, "More likely wrong than right: of 100 such answers, about 31 are right."),
+        (0.01, "More likely wrong than right: of 100 such answers, about 1 is right."),
+        (0.001, "Of 100 such answers, fewer than 1 is right."),
+    ],
+)
+def test_a_probability_is_counted_in_answers(value: float, text: str) -> None:
+    assert wording.in_words(value) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "span"),
+    [
+        ("accuracy", "99.2 %", "98.7 % to 99.7 %"),
+        ("balanced_accuracy", "99.2 %", "98.7 % to 99.7 %"),
+        ("macro_roc_auc", "0.9923", "0.9866 to 0.9971"),
+    ],
+)
+def test_a_figure_is_written_in_its_own_kind_of_number(name: str, value: str, span: str) -> None:
+    metric = Metric(name=name, value=0.9923, low=0.9866, high=0.9971)
+    assert (wording.metric_value(metric), wording.interval(metric)) == (value, span)
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [("ece_uncalibrated", "Calibration error before calibration"), ("balanced_accuracy", "Balanced accuracy")],
+)
+def test_a_figure_has_a_title_also_when_nobody_wrote_one(name: str, title: str) -> None:
+    assert wording.metric_title(Metric(name=name, value=0, low=0, high=0)) == title
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("the model store holds no version of it", "The model store holds no version of it."),
+        ("model.weights.h5 is missing", "model.weights.h5 is missing."),
+        ("Loading it failed.", "Loading it failed."),
+    ],
+)
+def test_a_reason_becomes_a_sentence_and_file_names_keep_their_case(text: str, sentence: str) -> None:
+    assert wording.sentence(text) == sentence
+
+
+def test_a_moment_is_told_in_utc() -> None:
+    manila = timezone(timedelta(hours=8))
+    assert wording.moment(datetime(2026, 3, 2, 7, 5, tzinfo=manila)) == "1 March 2026, 23:05 UTC"
+    assert wording.moment(datetime(2026, 3, 12, 7, 5, tzinfo=UTC)) == "12 March 2026, 07:05 UTC"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.4, "0 seconds"), (119, "119 seconds"), (3100, "51.7 minutes"), (7200, "2.0 hours")]
+)
+def test_a_duration_has_its_natural_unit(seconds: float, text: str) -> None:
+    assert wording.duration(seconds) == text
+
+
+def test_limits_are_told_in_units_that_people_use() -> None:
+    assert wording.size(20 * 2**20) == "20 MiB"
+    assert wording.size(1536) == "1.5 KiB"
+    assert wording.megapixels(50_000_000) == "50 million pixels"
+    assert wording.count(8691) == "8,691"
+    assert wording.listed(["JPEG", "PNG", "BMP"]) == "JPEG, PNG or BMP"
+    assert wording.listed(["PNG"]) == "PNG"
+
+
+def test_a_digest_is_cut_and_a_bar_is_measured() -> None:
+    assert wording.short(f"sha256:{'ab' * 32}") == "sha256:abababababab"
+    assert wording.short("abababababababab") == "abababababab"
+    assert wording.width(0.12345) == "12.35%"
+    assert wording.decimals(None) == "\N{EN DASH}"
+    assert wording.outcome("not_applicable") == "Not applicable"

@@ -1,0 +1,1 @@
+"""What must hold in the bundle room, file by file."""
