@@ -4,17 +4,17 @@ What leaves this room is an array of pixels and nothing else: no EXIF, no file n
 """
 
 import io
-import re
 import struct
 import zlib
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, TiffImagePlugin
 
 from services.errors import TooManyFrames, TooManyPixels, UndecodableImage, UnsupportedImage
+from services.sprawl import sprawls
 
 Pixels = NDArray[Any]
 
@@ -59,27 +59,10 @@ _UPRIGHT = {
 }
 """EXIF orientation to the turn that undoes it."""
 
-# A few megabytes can keep Pillow's parsers busy for minutes without declaring one pixel too many. No camera, scanner
-# or editor comes near these counts.
-_MOST_SEGMENTS = 500  # of a JPEG, each up to 64 KiB
-_MOST_EXIF_SEGMENTS = 16  # of these; Pillow joins them one by one
-_MOST_SCANS = 100  # of a progressive JPEG; each passes over the whole picture
-_MOST_CHUNKS = 500  # of a PNG that hold no pixels; each may unpack to 1 MiB
-_MOST_TAGS = 500  # of a TIFF
-_MOST_NUMBERS = 2**17  # in all of these tags together; each becomes a Python object
 _MOST_EXIF_BYTES = 2**20
-
-# Markers without a length are passed over: stuffed bytes, restarts, and those that Pillow does not follow either.
-_JPEG_SEGMENT = re.compile(rb"\xff([^\x00\x01\xc8\xd0-\xd8\xf0-\xfd\xff])")
-_PNG_PIXELS = {b"IDAT", b"fcTL", b"fdAT"}
-_TIFF_NUMBERS = {3, 4, 5, 6, 8, 9, 10, 11, 12, 13, 16}
-"""TIFF's types that Pillow unpacks; it skips those that it does not know."""
-_TIFF_WHOLE_NUMBERS = {3: 2, 4: 4, 13: 4, 16: 8}
-"""TIFF's types of whole numbers and their lengths."""
 _NEW_SUBFILE_TYPE, _WIDTH, _LENGTH, _BITS_PER_SAMPLE = 254, 256, 257, 258
 _PHOTOMETRIC, _ORIENTATION, _PLANAR = 262, 274, 284
 _TILE_WIDTH, _TILE_LENGTH, _SAMPLE_FORMAT = 322, 323, 339
-_TIFF_DIRECTORIES = {34665, 34853, 40965}
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,16 +126,19 @@ def decode(content: bytes, *, max_pixels: int, shrink_to: int | None = None) -> 
         UnsupportedImage: not an accepted type.
         TooManyPixels: the header declares more than `max_pixels`.
         TooManyFrames: an animation or several pages.
-        UndecodableImage: broken, truncated, or a pixel format that cannot be read faithfully.
+        UndecodableImage: broken, truncated, of absurdly many parts, or of a kind that cannot be read faithfully.
     """
     media_type = sniff(content)
-    _refuse_toil(content, media_type)
+    if sprawls(content, media_type):
+        message = f"The {_name(media_type)} file is made of too many parts; save it anew in an image editor."
+        raise UndecodableImage(message)
     image = _open(content, media_type)
     with image:
         # A TIFF's own sides, because Pillow swaps them already here where the picture lies on its side.
         width, height = _tag(image, _WIDTH, image.width), _tag(image, _LENGTH, image.height)
         if width * height > max_pixels:
-            raise TooManyPixels(_too_many_pixels(width, height, max_pixels))
+            message = f"The image is {width} x {height} pixels; at most {max_pixels / 1e6:g} million are accepted."
+            raise TooManyPixels(message)
         _refuse_frames(image, media_type)
         _refuse_tiles(image, width, height, max_pixels)
         _refuse_kind(image, media_type)
@@ -185,70 +171,6 @@ def stretch(pixels: Pixels, low_percentile: float, high_percentile: float) -> Pi
     scaled = np.subtract(np.clip(pixels, low, high), low, dtype=np.float64)
     scaled *= 255 / (high - low)
     return np.asarray(np.rint(scaled, out=scaled), np.uint8)
-
-
-def encode_jpeg(pixels: Pixels) -> bytes:
-    """A JPEG of uint8 [height, width, 3], without metadata, for a page to show."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "JPEG", quality=85)
-    return buffer.getvalue()
-
-
-def _refuse_toil(content: bytes, media_type: str) -> None:
-    sprawls = {"image/jpeg": _jpeg_sprawls, "image/png": _png_sprawls, "image/tiff": _tiff_sprawls}.get(media_type)
-    if sprawls is not None and sprawls(content):
-        message = f"The {_name(media_type)} file is made of too many parts; save it anew in an image editor."
-        raise UndecodableImage(message)
-
-
-def _jpeg_sprawls(content: bytes) -> bool:
-    position, segments, exifs, scans = 2, 0, 0, 0
-    while segment := _JPEG_SEGMENT.search(content, position):
-        position = segment.end()
-        segments += 1
-        exifs += content.startswith(b"Exif", position + 2)
-        scans += segment[1] == b"\xda"
-        if segments > _MOST_SEGMENTS or exifs > _MOST_EXIF_SEGMENTS or scans > _MOST_SCANS:
-            return True
-        if segment[1] != b"\xd9":
-            position += int.from_bytes(content[position : position + 2], "big")
-        elif scans:
-            return False  # what lies behind the end, as a phone's further pictures and films, is not read
-    return False
-
-
-def _png_sprawls(content: bytes) -> bool:
-    position, chunks = 8, 0
-    while position < len(content):
-        chunks += content[position + 4 : position + 8] not in _PNG_PIXELS
-        if chunks > _MOST_CHUNKS:
-            return True
-        position += 12 + int.from_bytes(content[position : position + 4], "big")
-    return False
-
-
-def _tiff_sprawls(content: bytes) -> bool:
-    order: Literal["little", "big"] = "little" if content.startswith(b"II") else "big"
-    # Lengths of an offset, of the count of entries and of one entry, in BigTIFF and in TIFF.
-    word, head, entry = (8, 8, 20) if b"+" in content[:4] else (4, 2, 12)
-
-    def number(at: int, size: int) -> int:
-        return int.from_bytes(content[at : at + size], order)
-
-    directories, numbers = [number(word, word)], 0
-    for directory in directories:
-        tags = number(directory, head)
-        if tags > _MOST_TAGS:
-            return True
-        for at in range(directory + head, directory + head + tags * entry, entry):
-            tag, kind, count = number(at, 2), number(at + 2, 2), number(at + 4, word)
-            numbers += count if kind in _TIFF_NUMBERS else 0
-            size = _TIFF_WHOLE_NUMBERS.get(kind, word + 1)
-            if size > word and tag in {_TILE_WIDTH, _TILE_LENGTH, *_TIFF_DIRECTORIES}:
-                return True  # here libtiff may read a number that Pillow does not see
-            if tag in _TIFF_DIRECTORIES and len(directories) <= len(_TIFF_DIRECTORIES):
-                directories.append(number(at + 4 + word, size))
-    return numbers > _MOST_NUMBERS
 
 
 def _open(content: bytes, media_type: str) -> ImageFile.ImageFile:
@@ -374,7 +296,3 @@ def _name(media_type: str) -> str:
 
 def _undecodable(media_type: str) -> str:
     return f"The {_name(media_type)} file is damaged or incomplete and cannot be decoded."
-
-
-def _too_many_pixels(width: int, height: int, max_pixels: int) -> str:
-    return f"The image is {width} x {height} pixels; at most {max_pixels / 1e6:g} million are accepted."

@@ -1,5 +1,6 @@
 """Image bytes in, Prediction out: the deep verb that composes imaging, preprocessing, network and calibration."""
 
+import io
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,11 +10,14 @@ from typing import Literal
 
 import anyio
 import anyio.to_thread
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
 from services.bundle.calibration import probabilities
 from services.bundle.preprocessing import prepare
 from services.errors import Overloaded
-from services.imaging import decode, encode_jpeg
+from services.imaging import decode
 from services.shelf import Live
 
 
@@ -168,8 +172,14 @@ class Predictor:
             notes=_notes(live, deep=raster.deep),
             saliency=None,
             timing=timing,
-            preview=encode_jpeg(tensor) if preview else None,
+            preview=_as_jpeg(tensor) if preview else None,
         )
+
+
+def _as_jpeg(tensor: NDArray[np.uint8]) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(tensor).save(buffer, "JPEG", quality=85)
+    return buffer.getvalue()
 
 
 def _notes(live: Live, *, deep: bool) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ Nothing here has a default: a field that is missing or unknown is refused, so th
 something that training did not say. A field that does not apply is null.
 """
 
+import json
 import tomllib
 from datetime import datetime
 from typing import Annotated, Literal
@@ -19,6 +20,7 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0)]
 Edge = Annotated[int, Field(ge=32, le=1024)]
+_MOST_OF_A_NAME = 80
 Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
@@ -72,8 +74,8 @@ def parse_task(content: bytes, folder: str) -> Task:
         TaskInvalid: not TOML, not of this shape, or named otherwise than its folder.
     """
     try:
-        # TOML knows no tuples; pydantic's strict mode takes JSON arrays for them, hence validation in JSON's terms.
-        task = Task.model_validate(tomllib.loads(content.decode("utf-8")), strict=False)
+        # TOML knows no tuples; in JSON's terms pydantic is strict and still takes an array for one.
+        task = Task.model_validate_json(json.dumps(tomllib.loads(content.decode("utf-8")), default=str))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as broken:
         message = f"task.toml cannot be read: {broken}"
         raise TaskInvalid(message) from broken
@@ -184,7 +186,7 @@ class Training(_Frozen):
     recipe: str
     seed: int
     epochs: Count
-    seconds: Annotated[float, Field(ge=0)]
+    seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     device: Sentence
     software: Sentence
 
@@ -243,7 +245,7 @@ class Manifest(_Frozen):
         labels: in the order of the logits.
     """
 
-    format: Literal[1]
+    format: Annotated[int, Field(ge=1, le=1)]
     task: Name
     version: Annotated[int, Field(ge=1)]
     created: datetime
@@ -295,5 +297,5 @@ def serialise_manifest(manifest: Manifest) -> bytes:
 def first_error(invalid: ValidationError) -> str:
     """The first complaint of pydantic as `field.path: message`, without the input's value."""
     error = invalid.errors(include_url=False, include_input=False)[0]
-    where = ".".join(str(part) for part in error["loc"])
+    where = ".".join(str(part)[:_MOST_OF_A_NAME] for part in error["loc"])
     return f"{where}: {error['msg']}" if where else error["msg"]
