@@ -14,7 +14,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from services.errors import SightlineError, TooManyFrames, TooManyPixels, UndecodableImage, UnsupportedImage
-from services.imaging import MEDIA_TYPES, Pixels, Raster, decode, encode_jpeg, sniff, stretch
+from services.imaging import MEDIA_TYPES, Pixels, Raster, decode, sniff, stretch
 from tests.images import (
     chunk,
     claiming,
@@ -696,12 +696,6 @@ def test_a_raster_holds_pixels_and_nothing_of_the_person() -> None:
         raster = decode(named_picture, max_pixels=MAX_PIXELS)
         assert b"Jane Roe" not in pickle.dumps(raster)
         assert raster.pixels.tobytes() == decode(saved(gradient(), kind), max_pixels=MAX_PIXELS).pixels.tobytes()
-
-
-def test_an_encoded_preview_is_the_picture_alone() -> None:
-    content = encode_jpeg(gradient())
-    assert difference(decode(content, max_pixels=MAX_PIXELS).pixels, gradient()) < 4
-    assert b"Exif" not in content
 
 
 # ---------------------------------------------------------------- one picture per file

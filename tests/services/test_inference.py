@@ -48,6 +48,7 @@ def test_the_preview_is_what_the_model_saw(predictor: Predictor, registry: Regis
     assert preview is not None
     with Image.open(io.BytesIO(preview)) as seen:
         assert (seen.format, seen.size) == ("JPEG", (EDGE, EDGE))
+        assert b"Exif" not in preview
         assert abs(int(np.asarray(seen.convert("L"))[0, 0]) - 127) < 8  # the letterbox
 
 
