@@ -37,14 +37,14 @@ def share(value: float | None) -> str:
 def in_words(value: float) -> str:
     """What a calibrated probability means, counted in answers."""
     right = round(value * 100)
+    counted = "of 100 such answers on images like those it was tested on"
     if right > 99:  # noqa: PLR2004 - of a hundred
-        return "Of 100 such answers, more than 99 are right."
+        return f"O{counted[1:]}, more than 99 are right."
     if right < 1:
-        return "Of 100 such answers, fewer than 1 is right."
+        return f"O{counted[1:]}, fewer than 1 is right."
     if value < 0.5:  # noqa: PLR2004 - an even chance
-        verb = "is" if right == 1 else "are"
-        return f"More likely wrong than right: of 100 such answers, about {right} {verb} right."
-    return f"Of 100 such answers, about {right} are right."
+        return f"More likely wrong than right: {counted}, about {right} {'is' if right == 1 else 'are'} right."
+    return f"O{counted[1:]}, about {right} are right."
 
 
 def interval(metric: Metric) -> str:

@@ -103,6 +103,7 @@ function described(file) {
   return `${file.name}, ${inMiB(file.size)}`;
 }
 
+// Rounded up, so that a file just above the limit does not read as if it kept it.
 function inMiB(bytes) {
-  return bytes < 2 ** 20 ? `${Math.ceil(bytes / 2 ** 10)} KiB` : `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+  return bytes < 2 ** 20 ? `${Math.ceil(bytes / 2 ** 10)} KiB` : `${Math.ceil(bytes / 2 ** 20 * 10) / 10} MiB`;
 }

@@ -224,9 +224,13 @@ def test_the_form_needs_no_script_and_tells_its_limits(client: TestClient) -> No
 
 def test_an_example_is_offered_where_there_is_one(settings: Settings) -> None:
     with started(settings) as client:
-        assert "example.png" not in get(client, "/tasks/shapes").text
+        assert "/example" not in get(client, "/tasks/shapes").text
+        assert client.get("/tasks/shapes/example", headers={"accept": "text/html"}).status_code == 404
         (settings.model_store / "shapes" / "example.png").write_bytes(encode(draw(0)))
-        assert 'href="/tasks/shapes/example.png"' in get(client, "/tasks/shapes").text
+        assert 'href="/tasks/shapes/example"' in get(client, "/tasks/shapes").text
+        shown = get(client, "/tasks/shapes/example").text
+        assert "Disc" in shown
+        assert "example.png (the example)" in shown
 
 
 # ---------------------------------------------------------------- the answer
