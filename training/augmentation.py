@@ -11,11 +11,13 @@ from training.recipe import Augmentation
 
 def augmentation_layers(augmentation: Augmentation, seed: int) -> list[Any]:
     """The layers in order, from pixels in 0..255 to pixels in 0..255."""
-    chain: list[Any] = [RandomView(augmentation, seed=seed)]
+    # Whatever the network computes in: eight bits of mantissa cannot hold the coordinates of a picture.
+    options = {"dtype": "float32"}
+    chain: list[Any] = [RandomView(augmentation, seed=seed, **options)]
     if augmentation.contrast:
-        chain.append(layers.RandomContrast(augmentation.contrast, value_range=(0, 255), seed=seed + 1))
+        chain.append(layers.RandomContrast(augmentation.contrast, value_range=(0, 255), seed=seed + 1, **options))
     if augmentation.brightness:
-        chain.append(layers.RandomBrightness(augmentation.brightness, value_range=(0, 255), seed=seed + 2))
+        chain.append(layers.RandomBrightness(augmentation.brightness, value_range=(0, 255), seed=seed + 2, **options))
     return chain
 
 
@@ -33,6 +35,7 @@ class RandomView(layers.Layer):  # type: ignore[misc]
         self._seed = keras.random.SeedGenerator(seed)
 
     def call(self, images: Any, training: bool = False) -> Any:  # noqa: FBT001, FBT002 - Keras's own signature
+        """The random views in training, the images as they are otherwise."""
         images = ops.cast(images, self.compute_dtype)
         if not training:
             return images

@@ -2,9 +2,10 @@
 
 import csv
 import hashlib
+import math
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ from training.errors import ImagesInvalid
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 _COLUMNS = {"path", "label", "group", "source"}
 _MAX_PIXELS = 100_000_000
+
+Watch = Callable[[Iterable[NDArray[np.uint8]]], Iterable[NDArray[np.uint8]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,17 +94,29 @@ def read_folder(root: Path) -> Folder:
 
 
 def _indexed(index: Path) -> Iterator[Sample]:
-    with index.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        missing = _COLUMNS - set(reader.fieldnames or ())
-        if missing:
-            message = f"{index} lacks the columns {', '.join(sorted(missing))}."
-            raise ImagesInvalid(message)
-        for row in reader:
-            if not (index.parent / row["path"]).is_file():
-                message = f"{index} lists {row['path']}, which is not there."
+    try:
+        with index.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            missing = _COLUMNS - set(reader.fieldnames or ())
+            if missing:
+                message = f"{index} lacks the columns {', '.join(sorted(missing))}."
                 raise ImagesInvalid(message)
-            yield Sample(row["path"], row["label"], row["group"], row["source"])
+            for row in reader:
+                yield _sample(row, f"{index}, line {reader.line_num},", index.parent)
+    except (UnicodeDecodeError, csv.Error) as broken:
+        message = f"{index} is not a CSV file in UTF-8: {broken}."
+        raise ImagesInvalid(message) from broken
+
+
+def _sample(row: dict[str, str], line: str, root: Path) -> Sample:
+    for column in sorted(_COLUMNS):
+        if not row[column]:
+            message = f"{line} has no {column}."
+            raise ImagesInvalid(message)
+    if not (root / row["path"]).is_file():
+        message = f"{line} lists {row['path']}, which is not there."
+        raise ImagesInvalid(message)
+    return Sample(row["path"], row["label"], row["group"], row["source"])
 
 
 def _walked(root: Path) -> Iterator[Sample]:
@@ -109,7 +124,7 @@ def _walked(root: Path) -> Iterator[Sample]:
         for path in sorted(folder.rglob("*")):
             if path.suffix.lower() in _SUFFIXES:
                 relative = path.relative_to(root).as_posix()
-                yield Sample(relative, folder.name, relative, root.name)
+                yield Sample(relative, folder.name, relative, root.resolve().name)
 
 
 def split_by_group(samples: Sequence[Sample], shares: tuple[float, float, float], seed: int) -> Split:
@@ -153,8 +168,14 @@ def part_of(samples: Sequence[Sample]) -> Part:
     return Part(images=len(samples), groups=len({sample.group for sample in samples}))
 
 
-def load_images(folder: Folder, samples: Sequence[Sample], preprocessing: Preprocessing) -> Images:
+def load_images(folder: Folder, samples: Sequence[Sample], preprocessing: Preprocessing, watch: Watch = iter) -> Images:
     """Decode and preprocess every image once, in parallel, exactly as serving does.
+
+    Args:
+        folder: that the samples are of.
+        samples: in the order that the images will have.
+        preprocessing: from the recipe.
+        watch: passes on what it is given, one image at a time; a progress bar fits here.
 
     Raises:
         ImagesInvalid: an image that serving would refuse; the message names the file.
@@ -171,7 +192,7 @@ def load_images(folder: Folder, samples: Sequence[Sample], preprocessing: Prepro
 
     pixels = np.empty((len(samples), preprocessing.height, preprocessing.width, 3), np.uint8)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for index, tensor in enumerate(pool.map(load, samples)):
+        for index, tensor in enumerate(watch(pool.map(load, samples))):
             pixels[index] = tensor
     number = {label: index for index, label in enumerate(folder.labels)}
     return Images(pixels, np.array([number[sample.label] for sample in samples]), tuple(samples))
@@ -195,7 +216,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         self.on_epoch_end()
 
     def __len__(self) -> int:
-        return -(-len(self._order) // self._batch_size)
+        return math.ceil(len(self._order) / self._batch_size)
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         chosen = self._order[index * self._batch_size : (index + 1) * self._batch_size]

@@ -21,9 +21,13 @@ Classes = NDArray[np.int64]
 BINS = 15
 """Equal-width bins of the top probability, as in Guo et al. 2017."""
 
+TEMPERATURES = (0.25, 10.0)
+"""Between these a fitted temperature lies."""
+
 RESAMPLES = 1000
+"""How often the bootstrap draws."""
+
 _AT_ONCE = 50
-_TEMPERATURES = (0.25, 10.0)
 _GOLDEN = (5**0.5 - 1) / 2
 
 
@@ -77,7 +81,7 @@ def fit_temperature(logits: Floats, classes: Classes) -> float:
         calibrated = probabilities(logits, Calibration(temperature=float(np.exp(log_temperature))))
         return float(log_loss(calibrated, classes).mean())
 
-    low, high = np.log(_TEMPERATURES)
+    low, high = np.log(TEMPERATURES)
     left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
     loss_left, loss_right = loss(left), loss(right)
     while high - low > 1e-6:  # noqa: PLR2004
@@ -115,7 +119,8 @@ def confusions(predicted: Classes, classes: Classes, labels: int, weights: Float
         float64 [resamples, labels, labels]; row = truth, column = prediction.
     """
     cells = np.eye(labels**2)[classes * labels + predicted]
-    return (weights @ cells).reshape(-1, labels, labels)
+    matrices: Floats = (weights @ cells).reshape(-1, labels, labels)
+    return matrices
 
 
 def calibration_error(calibrated: Floats, classes: Classes, weights: Floats) -> Floats:
@@ -180,7 +185,8 @@ def _figures(answers: Answers, calibration: Calibration, weights: Floats) -> dic
 
 def _ratio(part: Floats, whole: Floats) -> Floats:
     """NaN where there is nothing to divide by."""
-    return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
+    ratios: Floats = np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
+    return ratios
 
 
 def _mean(values: Floats) -> Floats:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import sys
 import time
 from collections.abc import Mapping
@@ -10,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from services.bundle.architectures import build, head_layers
 from training.augmentation import augmentation_layers
 from training.datasets import Batches, Images, class_weights
-from training.errors import RecipeInvalid
+from training.errors import RecipeInvalid, TrainingDiverged
 from training.pretrained import load_pretrained
 from training.recipe import Phase, Recipe
 
@@ -50,44 +52,55 @@ def fine_tune(recipe: Recipe, train: Images, validation: Images, run: Path, weig
     Raises:
         WeightsUnavailable: no pretrained weights.
         RecipeInvalid: `unfreeze` names no layer.
+        TrainingDiverged: the loss is no longer a number.
     """
     keras.utils.set_random_seed(recipe.seed)
     run.mkdir(parents=True, exist_ok=True)
     classifier = build(recipe.architecture, (None, None), len(set(train.classes)), dropout=recipe.dropout)
     initial = load_pretrained(classifier, recipe.architecture.backbone, weights)
-    model = keras.Sequential(
+    model = _Durable(
         [
             keras.Input((recipe.preprocessing.height, recipe.preprocessing.width, 3), dtype="uint8"),
             *augmentation_layers(recipe.augmentation, recipe.seed),
             classifier,
-        ]
+        ],
+        name="sequential",
     )
-    for name, phase in (("head", recipe.head), ("fine_tuning", recipe.fine_tuning)):
+    phases = {"head": recipe.head, "fine_tuning": recipe.fine_tuning}
+    for phase in phases.values():
+        _require_layers(classifier, phase.unfreeze)
+    for name, phase in phases.items():
         _set_trainable(classifier, head_layers(recipe.architecture), phase.unfreeze)
         _run_phase(model, name, phase, recipe, train, validation, run)
     history, seconds = _read_history(run)
     return FineTuned(classifier, history, initial, seconds, len(history["epoch"]))
 
 
+def _prefixes(unfreeze: str) -> tuple[str, ...]:
+    named = tuple(part.strip() for part in unfreeze.split(",") if part.strip())
+    return {"none": (), "all": ("",)}.get(unfreeze, named)
+
+
+def _require_layers(classifier: Any, unfreeze: str) -> None:
+    for prefix in _prefixes(unfreeze):
+        if not any(layer.name.startswith(prefix) for layer in classifier.layers):
+            message = f"unfreeze: no layer of {classifier.name} has a name that begins with {prefix!r}."
+            raise RecipeInvalid(message)
+
+
 def _set_trainable(classifier: Any, head: tuple[str, ...], unfreeze: str) -> None:
-    prefixes = tuple(part.strip() for part in unfreeze.split(",") if part.strip())
-    known = False
     for layer in classifier.layers:
-        in_block = unfreeze == "all" or layer.name.startswith(prefixes)
-        known = known or in_block
+        in_block = layer.name.startswith(_prefixes(unfreeze))
         # A frozen BatchNormalization layer runs on its stored statistics, which small batches would spoil.
         frozen = isinstance(layer, keras.layers.BatchNormalization) or not (in_block or layer.name in head)
         layer.trainable = not frozen
-    if unfreeze != "none" and not known:
-        message = f"No layer's name begins with any of {unfreeze!r}."
-        raise RecipeInvalid(message)
 
 
 def _run_phase(
     model: Any, name: str, phase: Phase, recipe: Recipe, train: Images, validation: Images, run: Path
 ) -> None:
-    best = run / f"{name}.weights.h5"
-    finished = run / f"{name}.finished.json"
+    best, finished = run / f"{name}.weights.h5", run / f"{name}.finished.json"
+    backup = _Backup(run / f"{name}.backup")
     if not finished.exists():
         batches = Batches(train, recipe.batch_size, recipe.seed)
         model.compile(
@@ -98,13 +111,25 @@ def _run_phase(
         model.fit(
             batches,
             validation_data=Batches(validation, recipe.batch_size),
+            initial_epoch=backup.epochs,
             epochs=phase.epochs,
             class_weight=class_weights(train) if recipe.material.balance == "class_weights" else None,
-            callbacks=_callbacks(name, phase, recipe, run, best),
+            callbacks=[*_callbacks(name, phase, recipe, run, best), backup],
             verbose="auto" if sys.stdout.isatty() else 2,
         )
+        _require_finite(model, best, name)
         finished.write_text(json.dumps({"phase": name}))
+    backup.drop()
     model.load_weights(best)
+
+
+def _require_finite(model: Any, best: Path, name: str) -> None:
+    # Keras keeps the first epoch whatever it gave, so a loss that was never a number still has a checkpoint.
+    if best.exists():
+        model.load_weights(best)
+    if not best.exists() or not all(np.isfinite(weight).all() for weight in model.get_weights()):
+        message = f"The phase {name} diverged: its weights are no longer numbers. Lower its learning_rate."
+        raise TrainingDiverged(message)
 
 
 def _optimizer(phase: Phase, steps: int) -> Any:
@@ -132,9 +157,53 @@ def _callbacks(name: str, phase: Phase, recipe: Recipe, run: Path, best: Path) -
         ),
         keras.callbacks.EarlyStopping(recipe.monitor, mode=mode, patience=phase.patience),
         log,
-        # Last, so that an epoch counts as done only once its checkpoint and its row are written.
-        keras.callbacks.BackupAndRestore(run / f"{name}.backup"),
     ]
+
+
+class _Durable(keras.Sequential):  # type: ignore[misc]
+    """Writes weights under another name first: a process that is killed meanwhile leaves the old file whole."""
+
+    def save_weights(self, filepath: Path | str, **options: Any) -> None:
+        target = Path(filepath)
+        incoming = target.with_name(f"incoming.{target.name}")
+        super().save_weights(incoming, **options)
+        incoming.replace(target)
+
+
+class _Backup(keras.callbacks.Callback):  # type: ignore[misc]
+    """The weights and the optimizer after the last whole epoch, in a file whose name says which epoch it was.
+
+    It must be the last callback, so that an epoch counts as done only once its checkpoint and its row are written.
+
+    Attributes:
+        epochs: how many are done.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._folder = folder
+        self.epochs = max((int(path.name.split(".")[0]) for path in self._files()), default=0)
+
+    def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
+        del logs
+        if self.epochs:
+            self.model.optimizer.build(self.model.trainable_variables)
+            self.model.load_weights(self._folder / f"{self.epochs}.weights.h5")
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        del logs
+        self._folder.mkdir(exist_ok=True)
+        before = self._files()
+        self.model.save_weights(self._folder / f"{epoch + 1}.weights.h5")
+        for path in before:
+            path.unlink()
+
+    def drop(self) -> None:
+        """The phase is finished: nobody will go on from here."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _files(self) -> list[Path]:
+        return [path for path in self._folder.glob("*.weights.h5") if path.name.split(".")[0].isdigit()]
 
 
 class _EpochLog(keras.callbacks.Callback):  # type: ignore[misc]
@@ -167,7 +236,9 @@ def _rows(path: Path) -> list[dict[str, str]]:
     if not path.exists():
         return []
     with path.open(newline="") as file:
-        return list(csv.DictReader(file))
+        # An epoch that was interrupted after its row is run again: its last row counts.
+        latest = {(row["phase"], int(row["epoch"])): row for row in csv.DictReader(file)}
+    return list(latest.values())
 
 
 def _read_history(run: Path) -> tuple[History, float]:

@@ -4,6 +4,7 @@ import importlib.util
 import io
 import pickle
 import struct
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -58,8 +59,11 @@ def _from_file(features: Any, path: Path) -> str:
         message = f"{path} is not a file."
         raise WeightsUnavailable(message)
     try:
-        features.load_weights(str(path))
-    except (OSError, ValueError, KeyError) as misfit:
+        with warnings.catch_warnings():
+            # Keras only warns of layers that the file does not hold, and leaves them random.
+            warnings.simplefilter("error", UserWarning)
+            features.load_weights(str(path))
+    except (OSError, ValueError, KeyError, UserWarning) as misfit:
         message = f"{path} does not fit the backbone: {misfit}"
         raise WeightsUnavailable(message) from misfit
     return f"weights file {path.name}"
@@ -126,10 +130,27 @@ class _Tensor:
         self.storage, self.offset, self.size, self.stride = storage, offset, size, stride
 
     def fill(self, numbers: NDArray[Any]) -> NDArray[Any]:
+        # A view by strides reaches wherever the file says; beyond the storage lies other memory.
+        last = self.offset + sum((count - 1) * step for count, step in zip(self.size, self.stride, strict=True))
+        if min(self.offset, *self.size, *self.stride) < 0 or last >= len(numbers):
+            message = "a tensor reaches beyond its storage"
+            raise ValueError(message)
         strides = [step * numbers.itemsize for step in self.stride]
         return np.lib.stride_tricks.as_strided(numbers[self.offset :], self.size, strides).copy()
 
 
+# What the unpickler, and the shapes of what it unpickled, let escape on a torn or hostile file.
+_BROKEN = (
+    pickle.UnpicklingError,
+    EOFError,
+    struct.error,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    MemoryError,
+)
 _DTYPES: dict[str, type] = {"FloatStorage": np.float32, "LongStorage": np.int64}
 
 
@@ -172,10 +193,10 @@ def read_state_dict(content: bytes) -> StateDict:
         dtypes = dict(tensor.storage for tensor in lazy.values())
         storages = {}
         for key in keys:
-            (count,) = struct.unpack("<q", file.read(8))
+            (count,) = struct.unpack("<Q", file.read(8))
             dtype = np.dtype(_DTYPES[dtypes[key]])
             storages[key] = np.frombuffer(file.read(count * dtype.itemsize), dtype)
-    except (pickle.UnpicklingError, EOFError, struct.error, KeyError, ValueError) as broken:
+        return {name: tensor.fill(storages[tensor.storage[0]]) for name, tensor in lazy.items() if tensor.size}
+    except _BROKEN as broken:
         message = f"The weights file cannot be read: {broken}"
         raise WeightsUnavailable(message) from broken
-    return {name: tensor.fill(storages[tensor.storage[0]]) for name, tensor in lazy.items() if tensor.size}

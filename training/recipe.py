@@ -1,16 +1,18 @@
 """A recipe: every choice of a training run, as one TOML file that is kept with the bundle."""
 
+import math
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from services.bundle.manifest import Architecture, Preprocessing, Sentence, first_error
 from training.errors import RecipeInvalid
 
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
+PartShare = Annotated[float, Field(gt=0, lt=1)]
 
 
 class _Frozen(BaseModel):
@@ -27,8 +29,15 @@ class Material(_Frozen):
 
     name: Sentence
     licence: Sentence
-    split: tuple[Share, Share, Share]
+    split: tuple[PartShare, PartShare, PartShare]
     balance: Literal["none", "class_weights"]
+
+    @model_validator(mode="after")
+    def _whole(self) -> "Material":
+        if not math.isclose(sum(self.split), 1, abs_tol=1e-6):
+            message = f"the shares of the split sum to {sum(self.split):g}, not to 1"
+            raise ValueError(message)
+        return self
 
 
 class Phase(_Frozen):
@@ -92,6 +101,14 @@ class Recipe(_Frozen):
     augmentation: Augmentation
     head: Phase
     fine_tuning: Phase
+
+    @model_validator(mode="after")
+    def _view_fits(self) -> "Recipe":
+        edge = min(self.preprocessing.height, self.preprocessing.width)
+        if self.augmentation.view > edge:
+            message = f"augmentation.view is {self.augmentation.view} pixels, more than the {edge} of the input"
+            raise ValueError(message)
+        return self
 
 
 def read_recipe(path: Path) -> tuple[Recipe, str]:

@@ -8,7 +8,13 @@ from pathlib import Path
 from training.errors import RunMismatch, WeightsUnavailable
 
 _IDENTITY = "run.json"
-_OWN = (_IDENTITY, "epochs.csv", "*.finished.json", "*.weights.h5", "*.backup")
+# By their full names: a run folder may be one where people keep weights of their own.
+_OWN = (
+    _IDENTITY,
+    "epochs.csv",
+    *(f"{phase}.{kind}" for phase in ("head", "fine_tuning") for kind in ("weights.h5", "finished.json", "backup")),
+    *(f"incoming.{phase}.weights.h5" for phase in ("head", "fine_tuning")),
+)
 _NAMES = {
     "task": "of another task",
     "recipe_sha256": "of another recipe",
@@ -35,7 +41,7 @@ def open_run(folder: Path, identity: dict[str, str], weights: Path | None) -> No
     path = folder / _IDENTITY
     if path.exists():
         _require_same(folder, _read(path), wanted)
-    elif any(folder.iterdir()) and not any(folder.glob("*.weights.h5")):
+    elif any(folder.iterdir()) and not any((folder / name).exists() for name in _OWN):
         message = f"{folder} is not empty and holds no training run; name another folder with --run."
         raise RunMismatch(message)
     else:
@@ -44,12 +50,11 @@ def open_run(folder: Path, identity: dict[str, str], weights: Path | None) -> No
 
 def drop_run(folder: Path) -> None:
     """Remove what training wrote there, and the folder if nothing else is in it."""
-    for pattern in _OWN:
-        for path in folder.glob(pattern):
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
+    for path in (folder / name for name in _OWN):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
     if folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()
 

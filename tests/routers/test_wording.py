@@ -32,22 +32,22 @@ def test_a_measured_share_says_all_only_of_all(value: float | None, text: str) -
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (0.9999, "Of 100 such answers on images like those it was tested on, more than 99 are right."),
-        (0.979, "Of 100 such answers on images like those it was tested on, about 98 are right."),
-        (0.5, "Of 100 such answers on images like those it was tested on, about 50 are right."),
+        (0.9999, "Of 100 such answers, more than 99 are right."),
+        (0.979, "Of 100 such answers, about 98 are right."),
+        (0.5, "Of 100 such answers, about 50 are right."),
         (
             0.31,
-            "More likely wrong than right: of 100 such answers on images like those it was tested on, about 31 are right.",
+            "More likely wrong than right: of 100 such answers, about 31 are right.",
         ),
         (
             0.01,
-            "More likely wrong than right: of 100 such answers on images like those it was tested on, about 1 is right.",
+            "More likely wrong than right: of 100 such answers, about 1 is right.",
         ),
-        (0.001, "Of 100 such answers on images like those it was tested on, fewer than 1 is right."),
+        (0.001, "Of 100 such answers, fewer than 1 is right."),
     ],
 )
 def test_a_probability_is_counted_in_answers(value: float, text: str) -> None:
-    assert wording.in_words(value) == text
+    assert wording.in_words(value) == text.replace("answers", "answers on images like those it was tested on")
 
 
 @pytest.mark.parametrize(
