@@ -1,4 +1,5 @@
 import socket
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -6,6 +7,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from main import create_app
+from routers.dependencies import Services
+from services.inference import Predictor
 from services.network import Network
 from services.settings import Settings
 from tests.bundles import draw, encode
@@ -75,6 +78,11 @@ def test_an_unforeseen_failure_says_nothing_but_its_id_and_keeps_nothing(setting
         assert list(settings.uploads.iterdir()) == []
 
 
+def predictor(client: TestClient) -> Predictor:
+    services: Services = client.app.state.services  # type: ignore[attr-defined]
+    return services.predictor
+
+
 def live_network(client: TestClient) -> Network:
     network: Network = client.app.state.services.registry.live("shapes").network  # type: ignore[attr-defined]
     return network
@@ -90,11 +98,14 @@ def test_a_full_queue_is_answered_429_and_those_in_it_are_served(settings: Setti
         assert slow.entered.acquire(timeout=10)
         second = pool.submit(client.post, URL, files={"image": encode(draw(1))})
         try:
-            response = client.post(URL, content=b"", headers={"content-type": "image/png"})
-            while response.status_code != 429:  # until the second request has taken the last place
-                response = client.post(URL, content=b"", headers={"content-type": "image/png"})
+            deadline = time.monotonic() + 10
+            while predictor(client)._admitted < 2:
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            response = client.post(URL, content=b"never read", headers={"content-type": "image/png"})
         finally:
             slow.go.set()
+        assert response.status_code == 429
         assert response.json()["type"] == "/problems/overloaded"
         assert int(response.headers["retry-after"]) >= 1
         assert (first.result().status_code, second.result().status_code) == (200, 200)
