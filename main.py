@@ -44,11 +44,17 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.services = services
     app.add_middleware(Envelope, max_bytes=settings.max_request_bytes)
     handle_problems(app)
-    for router in (pages_router(), operations_router(), catalogue_router(), models_router()):
+    tasks = (task_router(task) for task in services.registry.tasks())
+    # The router of unknown tasks comes last of those under its address.
+    for router in (
+        catalogue_router(),
+        *tasks,
+        unknown_task_router(),
+        models_router(),
+        operations_router(),
+        pages_router(),
+    ):
         app.include_router(router)
-    for task in services.registry.tasks():
-        app.include_router(task_router(task))
-    app.include_router(unknown_task_router())
     document(app)
     app.mount("/static", StaticFiles(directory=_ROOT / "static"), name="static")
     return app

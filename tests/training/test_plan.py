@@ -1,0 +1,88 @@
+"""Recipe, images and task are checked against each other before any work."""
+
+from pathlib import Path
+
+import pytest
+
+from services.bundle.store import Store
+from services.errors import SightlineError, TaskInvalid, UnknownTask
+from tests.bundles import write_task
+from tests.training.conftest import RECIPE, draw_images
+from training.errors import ImagesInvalid, RecipeInvalid
+from training.plan import Plan, draw_up
+
+
+def test_a_plan_holds_what_a_run_needs(images: Path, recipe_path: Path, store_root: Path) -> None:
+    plan = draw_up("shapes", images, recipe_path, Store(store_root))
+    assert plan.task.name == plan.recipe.task == "shapes"
+    assert plan.text == RECIPE
+    # The order of the logits is that of training, not that of task.toml.
+    assert plan.folder.labels == ("disc", "square", "stripes")
+    assert [entry.label for entry in plan.task.labels] == ["stripes", "disc", "square"]
+    assert len(plan.split.train) + len(plan.split.validation) + len(plan.split.test) == 60
+
+
+def test_an_identity_follows_the_choices_and_not_their_layout(
+    images: Path, recipe_path: Path, store_root: Path
+) -> None:
+    def plan() -> Plan:
+        return draw_up("shapes", images, recipe_path, Store(store_root))
+
+    before = plan().identity()
+    recipe_path.write_text("# a comment\n" + RECIPE.replace("seed = 3", "seed  =  3"))
+    assert plan().identity() == before
+    recipe_path.write_text(RECIPE.replace("seed = 3", "seed = 4"))
+    assert plan().identity() | {"recipe_sha256": ""} == before | {"recipe_sha256": ""}
+    assert plan().identity() != before
+    recipe_path.write_text(RECIPE)
+    index = images / "index.csv"
+    index.write_text(index.read_text().replace("source 1", "source 2"))
+    assert plan().identity() | {"index_sha256": ""} == before | {"index_sha256": ""}
+    assert plan().identity() != before
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "reason"),
+    [
+        ('task = "shapes"', 'task = "forms"', "is of the task 'forms', not of 'shapes'"),
+        ('"convnet"', '"resnet9000"', "'resnet9000' is no backbone; there are convnet, "),
+    ],
+)
+def test_a_recipe_that_does_not_fit_is_refused(
+    before: str, after: str, reason: str, images: Path, recipe_path: Path, store_root: Path
+) -> None:
+    recipe_path.write_text(RECIPE.replace(before, after))
+    with pytest.raises(RecipeInvalid, match=reason):
+        draw_up("shapes", images, recipe_path, Store(store_root))
+
+
+def test_a_task_that_is_not_in_the_store_is_refused(images: Path, recipe_path: Path, tmp_path: Path) -> None:
+    with pytest.raises(UnknownTask, match=r"holds no task 'shapes': write .*nowhere/shapes/task.toml first"):
+        draw_up("shapes", images, recipe_path, Store(tmp_path / "nowhere"))
+
+
+def test_a_broken_task_is_refused(images: Path, recipe_path: Path, store_root: Path) -> None:
+    (store_root / "shapes" / "task.toml").write_text("name = 3")
+    with pytest.raises(TaskInvalid):
+        draw_up("shapes", images, recipe_path, Store(store_root))
+
+
+@pytest.mark.parametrize(
+    ("labels", "reason"),
+    [
+        (("disc", "square"), "holds images of 'stripes', which task.toml does not name"),
+        (("disc", "square", "stripes", "cross"), "holds no image of 'cross', which task.toml names"),
+    ],
+)
+def test_other_labels_than_the_task_are_refused(
+    labels: tuple[str, ...], reason: str, images: Path, recipe_path: Path, store_root: Path
+) -> None:
+    write_task(store_root, "shapes", labels)
+    with pytest.raises(ImagesInvalid, match=reason):
+        draw_up("shapes", images, recipe_path, Store(store_root))
+
+
+def test_too_few_images_are_refused(tmp_path: Path, recipe_path: Path, store_root: Path) -> None:
+    few = draw_images(tmp_path / "few", each=2)
+    with pytest.raises(SightlineError, match="too few groups"):
+        draw_up("shapes", few, recipe_path, Store(store_root))

@@ -1,0 +1,244 @@
+"""From a trained classifier to a bundle that a reader accepts, with the figures of what it holds."""
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from services.bundle import weights
+from services.bundle.architectures import build
+from services.bundle.calibration import probabilities
+from services.bundle.manifest import Calibration, Manifest, parse_manifest
+from services.bundle.preprocessing import prepare
+from services.bundle.store import Bundle, Store
+from services.errors import WeightsInvalid
+from tests.bundles import write_task
+from tests.training.conftest import LABELS, Trained
+from training.errors import NotPublishable
+from training.evaluation import Answers, answer, evaluate, fit_temperature
+from training.finetuning import FineTuned, fine_tune
+from training.publishing import LARGEST_CHANGE, cost_of_halving, draw_probe, publish
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("published")
+    write_task(root, "shapes", LABELS)
+    return root
+
+
+@pytest.fixture(scope="module")
+def manifest(root: Path, trained: Trained) -> Manifest:
+    return publish(Store(root), trained.plan, trained.tuned, trained.validation, trained.test)
+
+
+@pytest.fixture(scope="module")
+def bundle(root: Path, manifest: Manifest) -> Bundle:
+    return Store(root).read("shapes", manifest.version)
+
+
+@pytest.fixture(scope="module")
+def served(bundle: Bundle) -> Any:
+    """The classifier of the bundle, from its file."""
+    model = build(bundle.manifest.architecture, (40, 40), 3)
+    content = bundle.weights.read_bytes()
+    model.save_weights(bundle.weights.parent.parent / "blank.weights.h5")
+    weights.require(weights.inspect(content), weights.layout(bundle.weights.parent.parent / "blank.weights.h5"))
+    model.load_weights(bundle.weights)
+    return model
+
+
+def test_a_reader_accepts_the_bundle(root: Path, manifest: Manifest, bundle: Bundle) -> None:
+    assert manifest.version == 1
+    assert bundle.manifest == manifest
+    assert parse_manifest((root / "shapes/1/manifest.json").read_bytes()) == manifest
+
+
+def test_the_manifest_says_what_built_the_graph(manifest: Manifest, trained: Trained) -> None:
+    recipe = trained.plan.recipe
+    assert manifest.labels == ("disc", "square", "stripes")
+    assert manifest.architecture == recipe.architecture
+    assert manifest.preprocessing == recipe.preprocessing
+    training = manifest.training
+    assert training.recipe == trained.plan.text
+    assert training.index_sha256 == trained.plan.folder.sha256
+    assert training.split_by == "group"
+    assert (training.train.images, training.validation.images, training.test.images) == (36, 12, 12)
+    assert (training.train.groups, training.validation.groups, training.test.groups) == (18, 6, 6)
+    assert (training.epochs, training.seed) == (7, 3)
+    assert training.initial_weights == "random weights"
+    assert keras.__version__ in training.software
+    assert training.device.startswith("CPU") or "GPU" in training.device
+
+
+def test_the_figures_are_those_of_the_weights_in_the_bundle(manifest: Manifest, served: Any, trained: Trained) -> None:
+    validation, test = answer(served, trained.validation), answer(served, trained.test)
+    temperature = fit_temperature(validation.logits, validation.classes)
+    assert manifest.calibration.temperature == pytest.approx(temperature, rel=1e-3)
+    again = evaluate(test, manifest.labels, manifest.calibration, trained.plan.recipe.seed)
+    assert again.confusion == manifest.evaluation.confusion
+    for metric, expected in zip(manifest.evaluation.metrics, again.metrics, strict=True):
+        assert metric.name == expected.name
+        assert metric.value == pytest.approx(expected.value, abs=1e-4)
+    accuracy = manifest.evaluation.metric("accuracy")
+    assert accuracy is not None
+    assert accuracy.value > 0.9
+
+
+def test_the_cost_of_halving_is_measured_on_the_whole_validation_part(
+    manifest: Manifest, served: Any, trained: Trained
+) -> None:
+    halving = manifest.weights.halving
+    assert halving.images == len(trained.plan.split.validation)
+    assert halving.changed_predictions == 0
+    assert halving.largest_probability_change <= LARGEST_CHANGE
+    full = probabilities(answer(trained.tuned.classifier, trained.validation).logits, manifest.calibration)
+    half = probabilities(answer(served, trained.validation).logits, manifest.calibration)
+    assert halving.largest_probability_change == pytest.approx(np.abs(full - half).max(), abs=1e-5)
+
+
+def test_the_weights_are_halved_and_are_the_trained_ones(served: Any, trained: Trained) -> None:
+    for layer in served.layers:
+        for half, full in zip(layer.get_weights(), _trained_weights(trained, layer.name), strict=True):
+            np.testing.assert_array_equal(half, full.astype(np.float16).astype(np.float32))
+
+
+def _trained_weights(trained: Trained, name: str) -> list[Any]:
+    return next((layer.get_weights() for layer in trained.tuned.classifier.layers if layer.name == name), [])
+
+
+def test_the_probe_is_reproduced(bundle: Bundle, served: Any) -> None:
+    probe = bundle.manifest.probe
+    np.testing.assert_array_equal(bundle.probe_pixels, draw_probe())
+    np.testing.assert_array_equal(prepare(bundle.probe_pixels, bundle.manifest.preprocessing), bundle.probe_tensor)
+    logits = np.asarray(served.predict_on_batch(bundle.probe_tensor[None].astype(np.float32)))[0]
+    np.testing.assert_allclose(logits, probe.logits, atol=probe.tensor_tolerance)
+
+
+def test_the_probe_is_drawn_the_same_everywhere() -> None:
+    picture = draw_probe()
+    assert picture.shape == (240, 320, 3)
+    assert picture.dtype == np.uint8
+    assert hashlib.sha256(picture.tobytes()).hexdigest() == (
+        "6e44ffcb40787b72efb415be84add43580660d9fdde43b9aea11cec274559020"
+    )
+
+
+def test_nothing_of_this_machine_is_in_the_bundle(root: Path, bundle: Bundle, trained: Trained) -> None:
+    folder = bundle.weights.parent
+    for path in (folder / "manifest.json", folder / "card.md", folder / "model.weights.h5"):
+        content = path.read_bytes()
+        for place in (root, trained.run, trained.plan.folder.root, Path.home(), Path(weights.__file__).parents[2]):
+            assert str(place).encode() not in content
+
+
+def test_the_report_is_small(bundle: Bundle) -> None:
+    report = bundle.weights.parent / "report"
+    assert {path.name for path in report.iterdir()} == {"confusion.png", "reliability.png", "training.png"}
+    for path in report.iterdir():
+        assert path.read_bytes().startswith(b"\x89PNG")
+        assert path.stat().st_size < 60_000
+
+
+def test_publishing_again_gives_the_next_version_and_the_same_bytes(
+    root: Path, manifest: Manifest, trained: Trained
+) -> None:
+    again = publish(Store(root), trained.plan, trained.tuned, trained.validation, trained.test)
+    assert again.version == manifest.version + 1
+    assert again.weights == manifest.weights
+    assert again.probe == manifest.probe
+    first, second = (json.loads((root / f"shapes/{number}/manifest.json").read_text()) for number in (1, 2))
+    assert {key for key in first if first[key] != second[key]} <= {"version", "created"}
+
+
+# ---------------------------------------------------------------- what must not be published
+
+
+def with_head(trained: Trained, kernel: Any) -> FineTuned:
+    """The trained classifier with another last layer."""
+    source = trained.tuned.classifier
+    model = build(trained.plan.recipe.architecture, (None, None), 3)
+    for layer in model.layers:
+        if layer.weights:
+            layer.set_weights(source.get_layer(layer.name).get_weights())
+    model.get_layer("logits").set_weights([kernel, np.zeros(3)])
+    return dataclasses.replace(trained.tuned, classifier=model)
+
+
+def refused(trained: Trained, tuned: FineTuned, store_root: Path) -> None:
+    store = Store(store_root)
+    try:
+        publish(store, trained.plan, tuned, trained.validation, trained.test)
+    finally:
+        assert [path.name for path in (store_root / "shapes").iterdir()] == ["task.toml"]
+
+
+def test_a_class_that_changes_in_half_precision_stops_the_publication(trained: Trained, store_root: Path) -> None:
+    # In half precision 1.0001 is 1: all labels tie, and the first of them is predicted instead of the second.
+    kernel = np.ones((128, 3), np.float32)
+    kernel[:, 1] = 1.0001
+    with pytest.raises(NotPublishable, match="changed 12 of 12 validation predictions"):
+        refused(trained, with_head(trained, kernel), store_root)
+
+
+def test_a_probability_that_changes_much_stops_the_publication(trained: Trained, store_root: Path) -> None:
+    # No answer changes, but the first logit leads by 1.4 steps of half precision, which become one.
+    kernel = np.ones((128, 3), np.float32)
+    features = answer(with_head(trained, kernel).classifier, trained.validation).logits.mean()
+    kernel[:, 0] += 1.4 * 2**-10
+    # By a power of two, which rounds nothing, to a lead of about one at the highest temperature.
+    kernel *= 2 ** np.round(np.log2(10 * 2**10 / features))
+    with pytest.raises(NotPublishable, match=r"changed 0 of 12 .* none and 0.01 are allowed"):
+        refused(trained, with_head(trained, kernel), store_root)
+
+
+@pytest.mark.parametrize("number", [np.nan, 1e6])
+def test_weights_that_do_not_fit_are_not_published(number: float, trained: Trained, store_root: Path) -> None:
+    with pytest.raises(WeightsInvalid, match="does not fit half precision"):
+        refused(trained, with_head(trained, np.full((128, 3), number)), store_root)
+
+
+def test_the_cost_of_halving_of_a_case_worked_out_by_hand() -> None:
+    single = np.log([[0.6, 0.4], [0.51, 0.49], [0.2, 0.8]])
+    half = np.log([[0.6, 0.4], [0.49, 0.51], [0.25, 0.75]])
+    halving = cost_of_halving(single, half, Calibration(temperature=1.0))
+    assert (halving.images, halving.changed_predictions) == (3, 1)
+    assert halving.largest_probability_change == pytest.approx(0.05)
+    assert cost_of_halving(single, half, Calibration(temperature=100.0)).largest_probability_change < 0.001
+
+
+def test_a_flat_classifier_can_be_published_and_says_so(trained: Trained, store_root: Path) -> None:
+    """One that answers always the same: figures that are not defined do not stop it."""
+    kernel = np.zeros((128, 3), np.float32)
+    tuned = with_head(trained, kernel)
+    manifest = publish(Store(store_root), trained.plan, tuned, trained.validation, trained.test)
+    disc, square, _ = manifest.evaluation.per_label
+    assert disc.recall == 1
+    assert square.precision is None
+    assert "| Square | 4 | - | 0.0000 | 0.0000 |" in (store_root / "shapes/1/card.md").read_text()
+
+
+def test_a_training_in_mixed_precision_is_published_in_single_precision(
+    trained: Trained, store_root: Path, tmp_path: Path
+) -> None:
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        tuned = fine_tune(trained.plan.recipe, trained.train, trained.validation, tmp_path / "run", None)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert tuned.classifier.get_layer("block1_conv").compute_dtype == "bfloat16"
+    manifest = publish(Store(store_root), trained.plan, tuned, trained.validation, trained.test)
+    assert manifest.weights.halving.largest_probability_change < LARGEST_CHANGE
+    accuracy = manifest.evaluation.metric("accuracy")
+    assert accuracy is not None
+    assert accuracy.value > 0.8
+
+
+def test_answers_keep_their_images(trained: Trained, served: Any) -> None:
+    found: Answers = answer(served, trained.test)
+    assert found.samples == trained.plan.split.test

@@ -1,0 +1,70 @@
+"""Recipes: every shipped one is read, and nothing in one is guessed or ignored."""
+
+from pathlib import Path
+
+import pytest
+
+from services.bundle.architectures import BACKBONES, build
+from tests.training.conftest import RECIPE
+from training import recipe as recipe_module
+from training.errors import RecipeInvalid
+from training.recipe import read_recipe
+
+SHIPPED = sorted((Path(recipe_module.__file__).parent / "recipes").glob("*.toml"))
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_every_shipped_recipe_can_be_trained(path: Path) -> None:
+    recipe, text = read_recipe(path)
+    assert recipe.task == path.stem
+    # A recipe states its command at the top.
+    assert f"python -m training train {recipe.task} --data DIR" in text.split("\n\n")[0] + text.split("\n\n")[1]
+    assert recipe.architecture.backbone in BACKBONES
+    names = [layer.name for layer in build(recipe.architecture, (64, 64), 2).layers]
+    for phase in (recipe.head, recipe.fine_tuning):
+        for prefix in () if phase.unfreeze in {"none", "all"} else phase.unfreeze.split(","):
+            assert any(name.startswith(prefix.strip()) for name in names), prefix
+
+
+def test_there_are_shipped_recipes() -> None:
+    assert "drugs" in {path.stem for path in SHIPPED}
+
+
+def test_the_text_is_kept_as_written(recipe_path: Path) -> None:
+    recipe, text = read_recipe(recipe_path)
+    assert text == RECIPE
+    assert recipe.fine_tuning.epochs == 6
+    assert recipe.augmentation.scale == (0.9, 1.2)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "reason"),
+    [
+        ("batch_size = 8", "batch_size = 8\nepocs = 3", "epocs: Extra inputs are not permitted"),
+        ("rotation = 10.0", "rotation = 10.0\nshear = 3", "augmentation.shear: Extra inputs are not permitted"),
+        ("dropout = 0.1\n", "", "dropout: Field required"),
+        ("[head]", "[haed]", "head: Field required"),
+        ("batch_size = 8", "batch_size = 0", "batch_size: Input should be greater than or equal to 1"),
+        ('flips = "horizontal"', 'flips = "diagonal"', "augmentation.flips: "),
+        ("split = [0.6, 0.2, 0.2]", "split = [0.6, 0.2, 0.3]", "the shares of the split sum to 1.1"),
+        ("split = [0.6, 0.2, 0.2]", "split = [0.6, 0.4, 0.0]", "material.split.2: "),
+        ("view = 32", "view = 41", "augmentation.view is 41 pixels, more than the 40 of the input"),
+        ('licence = "None needed."', 'licence = ""', "material.licence: "),
+        ("seed = 3", "seed = ", "is not TOML"),
+    ],
+)
+def test_a_wrong_recipe_is_refused_with_its_reason(before: str, after: str, reason: str, recipe_path: Path) -> None:
+    assert before in RECIPE
+    recipe_path.write_text(RECIPE.replace(before, after, 1))
+    with pytest.raises(RecipeInvalid) as refused:
+        read_recipe(recipe_path)
+    assert reason in str(refused.value)
+    assert str(refused.value).startswith(f"The recipe {recipe_path}")
+
+
+def test_a_recipe_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RecipeInvalid, match=r"none.toml cannot be read: No such file or directory"):
+        read_recipe(tmp_path / "none.toml")
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(RecipeInvalid, match=r"binary.toml is not TOML"):
+        read_recipe(tmp_path / "binary.toml")
