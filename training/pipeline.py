@@ -9,6 +9,7 @@ import keras
 from services.bundle.manifest import Manifest
 from services.bundle.store import Store
 from training.datasets import Watch, load_images
+from training.devices import gpu_count
 from training.finetuning import fine_tune
 from training.plan import Plan
 from training.publishing import publish
@@ -58,7 +59,7 @@ def train(plan: Plan, run: Path, weights: Path | None, store: Store, bar: Bar, *
 def _precision(recipe: Recipe) -> Iterator[None]:
     """Compute in bfloat16 where the recipe asks for it and a GPU is there; on a CPU it is slower, not faster."""
     before = keras.config.dtype_policy()
-    if recipe.mixed_precision and keras.distribution.list_devices("gpu"):
+    if recipe.mixed_precision and gpu_count():
         keras.config.set_dtype_policy("mixed_bfloat16")
     try:
         yield

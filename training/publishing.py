@@ -24,6 +24,7 @@ from services.bundle.store import Store
 from training import reporting
 from training.card import write_card
 from training.datasets import Images, part_of
+from training.devices import gpu_count
 from training.errors import NotPublishable
 from training.evaluation import answer, evaluate, fit_temperature
 from training.finetuning import FineTuned
@@ -228,7 +229,7 @@ def _training(plan: Plan, trained: FineTuned) -> Training:
 
 
 def _device() -> str:
-    gpus = len(keras.distribution.list_devices("gpu"))
+    gpus = gpu_count()
     if gpus:
         return f"{gpus} GPU{'s' if gpus > 1 else ''}"
     return f"CPU, {os.cpu_count()} cores, {platform.machine()}"

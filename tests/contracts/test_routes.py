@@ -1,5 +1,6 @@
 """Every route is described, answers a stranger without failing, and every setting is documented."""
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,11 @@ def test_no_address_fails_whatever_the_method_or_the_wish(client: TestClient, ac
                 asked_for_page = "html" in accept and not path.startswith(("/api/", "/livez", "/readyz", "/openapi"))
                 expected = "text/html" if asked_for_page else "application/problem+json"
                 assert response.headers["content-type"].startswith(expected), (method, path)
+
+
+def test_the_interface_has_the_version_of_the_project(client: TestClient) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert client.get("/openapi.json").json()["info"]["version"] == project["version"]
 
 
 def test_every_setting_is_documented_and_describes_itself() -> None:

