@@ -41,7 +41,8 @@ def train(
     weights: Annotated[
         Path | None,
         typer.Option(
-            help="ImageNet weights of the backbone without top, a Keras .weights.h5.", show_default="their usual source"
+            help="Weights to start from, a Keras .weights.h5 of the backbone; a bundle has one.",
+            show_default="their usual source",
         ),
     ] = None,
     run: Annotated[

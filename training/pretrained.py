@@ -1,5 +1,6 @@
 """ImageNet weights for a backbone: from Keras, from the package that carries them, or from a file of the user's."""
 
+import hashlib
 import importlib.util
 import io
 import pickle
@@ -29,7 +30,8 @@ def load_pretrained(model: Any, backbone: str, path: Path | None) -> str:
     Args:
         model: of services.bundle.architectures.build.
         backbone: its row in BACKBONES.
-        path: a Keras `.weights.h5` of the backbone without top; None takes the usual place.
+        path: a Keras `.weights.h5` of the backbone, with or without a top (a bundle's own will do); None takes the
+            usual place.
 
     Raises:
         WeightsUnavailable: the file, the package or the download is missing, or does not fit.
@@ -66,7 +68,7 @@ def _from_file(features: Any, path: Path) -> str:
     except (OSError, ValueError, KeyError, UserWarning) as misfit:
         message = f"{path} does not fit the backbone: {misfit}"
         raise WeightsUnavailable(message) from misfit
-    return f"weights file {path.name}"
+    return f"the backbone in {path.name}, sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
 
 
 def _copy_by_order(source: Any, features: Any) -> None:

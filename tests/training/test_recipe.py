@@ -16,7 +16,8 @@ SHIPPED = sorted((Path(recipe_module.__file__).parent / "recipes").glob("*.toml"
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_every_shipped_recipe_can_be_trained(path: Path) -> None:
     recipe, text = read_recipe(path)
-    assert recipe.task == path.stem
+    # drugs.toml is what `train drugs` takes; drugs-second.toml is asked for by name.
+    assert path.stem == recipe.task or path.stem.startswith(f"{recipe.task}-")
     # A recipe states its command at the top.
     assert f"python -m training train {recipe.task} --data DIR" in text.split("\n\n")[0] + text.split("\n\n")[1]
     assert recipe.architecture.backbone in BACKBONES
