@@ -144,14 +144,17 @@ class Registry:
 
     def _bring_in_line(self, name: str, keep: int) -> None:
         """Load versions of one task until `keep` are loaded; retire those beyond the standby."""
-        shelf = self._reread(self._shelves[name])
+        before = self._reread(self._shelves[name])
         on_disk = self._store.versions(name)
-        shelf = shelf.only(on_disk)
+        shelf = before.only(on_disk).appointed()
+        if shelf.serving is None and on_disk:
+            # What answered was taken away while others came: it goes on until one of them is loaded.
+            shelf = before
         loaded = 0
         for version in _by_preference(on_disk, shelf.task):
             shelf = self._settle(shelf, version, rank=loaded, keep=keep)
             loaded += shelf.entries[version].live is not None
-        self._shelves[name] = shelf.appointed()
+        self._shelves[name] = shelf.only(on_disk).appointed()
 
     def _reread(self, shelf: Shelf) -> Shelf:
         try:

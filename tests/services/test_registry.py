@@ -128,6 +128,28 @@ def test_deleting_the_last_version_leaves_nothing_live(registry: Registry, store
     assert registry.missing() == {"shapes": "the model store holds no version of it"}
 
 
+@pytest.mark.parametrize("standby", [0, 1], ids=["nothing stands by", "another stands by"])
+def test_replacing_the_live_version_leaves_no_moment_without_an_answer(
+    store: Path, shapes: Path, drop: Drop, tmp_path: Path, standby: int
+) -> None:
+    if standby:
+        drop(2)
+    registry = Registry(Store(store), Compiler(tmp_path / "cache", seconds=120, memory_mb=8192), standby=standby)
+    registry.scan()
+    live = registry.live("shapes").manifest.version
+    shutil.rmtree(store / "shapes" / str(live))
+    shutil.copytree(shapes / "shapes" / "3", store / "shapes" / "3")
+    scanning = threading.Thread(target=registry.scan)
+    scanning.start()
+    answered = set()
+    while scanning.is_alive():
+        answered.add(registry.live("shapes").manifest.version)
+        time.sleep(0.001)
+    assert answered >= {1}
+    assert_answers(registry, 3)
+    assert live not in states(registry)
+
+
 def test_an_unknown_task_is_unknown(registry: Registry) -> None:
     with pytest.raises(UnknownTask):
         registry.live("nothing")
