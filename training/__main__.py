@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -93,8 +92,6 @@ def _show(manifest: Manifest, model_store: Path) -> None:
 @contextlib.contextmanager
 def _plain_errors(run: Path) -> Iterator[None]:
     """One sentence instead of a traceback, for what the person at the terminal can do something about."""
-    before = sys.unraisablehook
-    sys.unraisablehook = _hide_torn_files
     try:
         yield
     except SightlineError as refused:
@@ -103,22 +100,11 @@ def _plain_errors(run: Path) -> Iterator[None]:
         _fail(_sentence(failed), 1)
     except KeyboardInterrupt:
         _fail(f"Interrupted. The same command goes on after the last whole epoch, from {run}.", _INTERRUPTED)
-    finally:
-        sys.unraisablehook = before
 
 
 def _sentence(failed: OSError) -> str:
-    # HDF5 puts the file and the reason into the middle of a long message.
-    if told := re.search(r"filename = '(.+?)'.+?error message = '(.+?)'", str(failed), re.DOTALL):
-        return ": ".join(told.groups())
     where = f"{failed.filename}: " if failed.filename else ""
     return " ".join(f"{where}{failed.strerror or failed}".split())
-
-
-def _hide_torn_files(unraisable: "sys.UnraisableHookArgs") -> None:
-    # After a full disk every open HDF5 object complains once more when it is closed; the first complaint is told.
-    if "file write failed" not in str(unraisable.exc_value):
-        sys.__unraisablehook__(unraisable)
 
 
 def _fail(sentence: str, code: int) -> NoReturn:

@@ -16,6 +16,7 @@ import numpy as np
 from services.bundle.architectures import build, head_layers
 from training.augmentation import augmentation_layers
 from training.datasets import Batches, Images, class_weights
+from training.disk import reserve
 from training.errors import RecipeInvalid, TrainingDiverged
 from training.pretrained import load_pretrained
 from training.recipe import Phase, Recipe
@@ -166,6 +167,7 @@ class _Durable(keras.Sequential):  # type: ignore[misc]
     def save_weights(self, filepath: Path | str, **options: Any) -> None:
         target = Path(filepath)
         incoming = target.with_name(f"incoming.{target.name}")
+        reserve(incoming, self)
         super().save_weights(incoming, **options)
         incoming.replace(target)
 

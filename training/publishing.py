@@ -25,6 +25,7 @@ from training import reporting
 from training.card import write_card
 from training.datasets import Images, part_of
 from training.devices import gpu_count
+from training.disk import reserve
 from training.errors import NotPublishable
 from training.evaluation import answer, evaluate, fit_temperature
 from training.finetuning import FineTuned
@@ -119,6 +120,7 @@ def _halve(plan: Plan, classifier: Any, validation: Images) -> _Half:
     single = answer(model, validation)
     with tempfile.TemporaryDirectory() as folder:
         full, halved = Path(folder) / "full.weights.h5", Path(folder) / "half.weights.h5"
+        reserve(full, model, copies=2)
         model.save_weights(full)
         weights.halve(full, halved)
         content = halved.read_bytes()

@@ -1,6 +1,9 @@
 """Drawn images and a recipe that learns them in seconds."""
 
+import contextlib
 import csv
+import resource
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,6 +88,17 @@ def draw_images(root: Path, labels: tuple[str, ...] = SHAPES, each: int = 20, *,
             writer.writeheader()
             writer.writerows(rows)
     return root
+
+
+@contextlib.contextmanager
+def little_room(size: int) -> Iterator[None]:
+    """No file may grow beyond this many bytes: what a full disk is to a program."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from services.bundle.architectures import build
 from services.bundle.manifest import Architecture
+from tests.bundles import publish_tiny
 from training.errors import WeightsUnavailable
 from training.pretrained import load_lite, load_pretrained, read_state_dict
 
@@ -197,6 +198,19 @@ def test_a_file_of_the_users_is_loaded(tmp_path: Path) -> None:
         np.testing.assert_array_equal(target.get_layer(name).get_weights()[0], source.get_layer(name).get_weights()[0])
 
 
+def test_a_bundles_own_weights_are_a_place_to_start(tmp_path: Path) -> None:
+    publish_tiny(tmp_path)
+    path = tmp_path / "shapes" / "1" / "model.weights.h5"
+    target = convnet()
+    head = target.get_layer("logits").get_weights()[0]
+    load_pretrained(target, "convnet", path)
+    with h5py.File(path) as file:
+        kernel = file["layers/conv2d/vars/0"][()]
+    np.testing.assert_array_equal(target.get_layer("block1_conv").get_weights()[0], kernel)
+    # The head is of another question, and begins anew.
+    np.testing.assert_array_equal(target.get_layer("logits").get_weights()[0], head)
+
+
 @pytest.mark.filterwarnings("default::UserWarning")  # as outside the tests, where a warning stops nothing
 def test_a_file_of_another_network_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.weights.h5"
@@ -217,9 +231,9 @@ def test_a_file_that_lacks_a_layer_is_refused(tmp_path: Path) -> None:
     with h5py.File(path, "a") as file:
         assert "layers/conv2d_3/vars/0" in file
         del file["layers/conv2d_3"]
-    with warnings.catch_warnings(record=True) as told:
-        with pytest.raises(WeightsUnavailable, match=r"partial.weights.h5 does not fit the backbone"):
-            load_pretrained(convnet(), "convnet", path)
+    misfit = pytest.raises(WeightsUnavailable, match=r"partial.weights.h5 does not fit the backbone")
+    with warnings.catch_warnings(record=True) as told, misfit:
+        load_pretrained(convnet(), "convnet", path)
     # One sentence, not a sentence and a warning of Keras's.
     assert not told
 

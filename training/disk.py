@@ -1,0 +1,30 @@
+"""Room on the disk, asked for before it is needed: HDF5 that meets a full disk takes the whole process down with it."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+# What HDF5 writes about each array besides its numbers.
+_PER_ARRAY = 2048
+
+
+def reserve(path: Path, model: Any, copies: int = 1) -> None:
+    """Make sure that a Keras model's weights, and its optimizer's, can be written to a file.
+
+    Args:
+        path: the file; overwritten by zeros.
+        model: whose weights will go there.
+        copies: how many times their size is needed.
+
+    Raises:
+        OSError: they cannot; the file is then removed.
+    """
+    arrays = [*model.weights, *(model.optimizer.variables if getattr(model, "optimizer", None) else ())]
+    # Four bytes per number: weights and optimizers are kept in single precision, whatever the graph computes in.
+    size = sum(4 * math.prod(array.shape) + _PER_ARRAY for array in arrays)
+    try:
+        with path.open("wb") as file:
+            file.write(bytes(size * copies))
+    except OSError as full:
+        path.unlink(missing_ok=True)
+        raise OSError(full.errno, full.strerror, str(path)) from full
