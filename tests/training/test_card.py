@@ -75,7 +75,7 @@ def test_a_temperature_at_its_bound_is_told(manifest: Manifest, trained: Trained
         changed = manifest.model_copy(update={"calibration": Calibration(temperature=temperature)})
         return write_card(changed, trained.plan.task, trained.plan.split)
 
-    assert "would have gone further" in card(0.25)
+    assert "would have gone further" in card(1.0)
     assert "would have gone further" in card(10.0)
     assert "would have gone further" not in card(1.3)
 

@@ -119,7 +119,7 @@ def test_confusions_are_rows_of_truth_and_columns_of_predictions() -> None:
 # ---------------------------------------------------------------- temperature
 
 
-@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])
+@pytest.mark.parametrize("temperature", [1.2, 2.5, 6.0])
 def test_the_temperature_that_made_the_truth_is_found(temperature: float) -> None:
     random = np.random.default_rng(0)
     logits = random.normal(0, 3, (20_000, 5))
@@ -136,7 +136,7 @@ def test_the_temperature_that_made_the_truth_is_found(temperature: float) -> Non
 
 def test_the_temperature_stays_within_bounds() -> None:
     logits = np.eye(3) * 5
-    assert fit_temperature(logits, np.arange(3)) == pytest.approx(0.25, rel=1e-4)
+    assert fit_temperature(logits, np.arange(3)) == pytest.approx(1, rel=1e-4)
     assert fit_temperature(logits, np.array([1, 2, 0])) == pytest.approx(10, rel=1e-4)
 
 
