@@ -8,9 +8,11 @@ itself is native code: serving calls this room only in the compiler's child proc
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 from services.errors import WeightsInvalid
 
@@ -76,14 +78,34 @@ def halve(source: Path, target: Path) -> None:
             if isinstance(item, h5py.Group):
                 half.require_group(path)
                 return
-            with np.errstate(over="ignore"):
-                numbers = item[()].astype(np.float16)
+            with np.errstate(over="ignore", invalid="ignore"):
+                numbers = _halved(item[()])
             if not np.isfinite(numbers).all():
                 message = f"weights: {path} does not fit half precision"
                 raise WeightsInvalid(message)
             half.create_dataset(path, data=numbers)
 
         full.visititems(copy)
+
+
+def _halved(numbers: NDArray[Any]) -> NDArray[np.float16]:
+    """Round to half precision so that what goes into each output keeps its sum.
+
+    Rounding to nearest lets the errors of a kernel add up to a shift of its output, since activations after a ReLU are
+    positive on average. Here each error is carried on to the next weight of the same output (error diffusion, Floyd &
+    Steinberg 1976, in one dimension), so that the sum is off by half a unit of one weight at most.
+    """
+    if numbers.ndim < 2:  # noqa: PLR2004
+        return numbers.astype(np.float16)
+    # The last axis counts the outputs; in a depthwise kernel the one before it does.
+    depthwise = numbers.ndim == 4 and numbers.shape[3] == 1  # noqa: PLR2004
+    into = numbers.reshape(-1, numbers.shape[2] if depthwise else numbers.shape[-1]).astype(np.float64)
+    halved = np.empty(into.shape, np.float16)
+    carried = np.zeros(into.shape[1])
+    for row, wanted in enumerate(into):
+        halved[row] = wanted + carried
+        carried += wanted - halved[row]
+    return halved.reshape(numbers.shape)
 
 
 def layout(path: Path) -> Shapes:

