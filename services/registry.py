@@ -27,7 +27,7 @@ from services.errors import (
     UnknownTask,
     UnknownVersion,
 )
-from services.network import Network
+from services.network import Network, give_back_memory
 from services.shelf import Entry, Live, Shelf, State, VersionState
 
 _log = logging.getLogger(__name__)
@@ -136,11 +136,18 @@ class Registry:
 
     def scan(self) -> None:
         """Bring what is live in line with what lies on disk; returns when every change has been dealt with."""
+        before = self._loaded()
         with self._scanning, ThreadPoolExecutor(_LOADERS, thread_name_prefix="bundle") as pool:
             # First what answers, then what stands by, so that a cold start is ready as early as it can be.
             for loaded in (1, 1 + self._standby):
                 for _ in pool.map(lambda name, keep=loaded: self._bring_in_line(name, keep), tuple(self._shelves)):
                     pass
+
+        if not before <= self._loaded():
+            give_back_memory()
+
+    def _loaded(self) -> set[tuple[str, str]]:
+        return {(state.task, state.digest) for state in self.states() if state.digest is not None}
 
     def _bring_in_line(self, name: str, keep: int) -> None:
         """Load versions of one task until `keep` are loaded; retire those beyond the standby."""

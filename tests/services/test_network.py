@@ -6,7 +6,7 @@ import pytest
 
 from services.bundle.preprocessing import prepare
 from services.errors import CompileFailed
-from services.network import Network
+from services.network import Network, give_back_memory
 from services.registry import Registry
 from tests.bundles import draw
 
@@ -31,3 +31,11 @@ def test_a_file_that_is_no_graph_is_refused(tmp_path: Path, content: bytes) -> N
 def test_a_graph_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CompileFailed):
         Network(tmp_path / "nothing.onnx")
+
+
+def test_memory_can_be_given_back_at_any_time(registry: Registry) -> None:
+    live = registry.live("shapes")
+    tensor = prepare(draw(0), live.manifest.preprocessing)
+    before = live.network.logits(tensor)
+    give_back_memory()
+    np.testing.assert_array_equal(live.network.logits(tensor), before)
