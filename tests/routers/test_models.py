@@ -1,11 +1,18 @@
+import html
+import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import h5py
+import pytest
 from starlette.testclient import TestClient
 
 from main import create_app
 from services.settings import Settings
+from tests import spoiling
+from tests.bundles import draw, encode, publish_tiny
 
 
 def test_every_version_is_listed_with_the_fields_of_the_wire(client: TestClient) -> None:
@@ -39,3 +46,49 @@ def test_with_a_key_everyone_needs_it(settings: Settings) -> None:
         assert wrong.headers["www-authenticate"] == "Bearer"
         right = client.post("/api/v1/models/reload", headers={"authorization": "Bearer correct horse"})
         assert right.status_code == 200
+
+
+def assert_quarantined_while_the_old_one_answers(client: TestClient, reason: str) -> None:
+    deadline = time.monotonic() + 60
+    while (newest := client.get("/api/v1/models").json()["models"][0])["state"] != "quarantined":
+        assert time.monotonic() < deadline, newest
+        answer = client.post("/api/v1/tasks/shapes/predictions", files={"image": encode(draw(1))})
+        assert answer.json()["model"]["version"] == 1
+    assert newest["version"] == 2
+    assert reason in newest["reason"]
+    answer = client.post("/api/v1/tasks/shapes/predictions", files={"image": encode(draw(1))})
+    assert (answer.status_code, answer.json()["model"]["version"]) == (200, 1)
+    assert client.get("/readyz").status_code == 200
+    assert newest["reason"] in html.unescape(client.get("/models", headers={"accept": "text/html"}).text)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (spoiling.truncated, "incomplete or another file"),
+        (spoiling.tampered, "sha-256 differs"),
+        (spoiling.without_weights, "model.weights.h5 is missing"),
+    ],
+)
+def test_a_spoilt_bundle_is_quarantined_by_the_running_service(
+    client: TestClient, shapes: Path, store: Path, tmp_path: Path, spoil: Callable[[Path], None], reason: str
+) -> None:
+    folder = shutil.copytree(shapes / "shapes" / "2", tmp_path / "2")
+    spoil(folder)
+    folder.rename(store / "shapes" / "2")
+    assert_quarantined_while_the_old_one_answers(client, reason)
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (spoiling.wrong_shape, "has the shape"),
+        (spoiling.external_link, "is a link"),
+        (spoiling.not_a_number, "NaN or infinite"),
+    ],
+)
+def test_hostile_weights_are_quarantined_by_the_running_service(
+    client: TestClient, store: Path, damage: Callable[[h5py.File], None], reason: str
+) -> None:
+    publish_tiny(store, seed=2, damage=damage)
+    assert_quarantined_while_the_old_one_answers(client, reason)

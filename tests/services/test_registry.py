@@ -18,6 +18,7 @@ from services.errors import NotReady, UnknownTask, UnknownVersion
 from services.registry import Registry
 from services.shelf import State, VersionState
 from tests.bundles import draw, publish_tiny, write_task
+from tests.spoiling import external_link, not_a_number, tampered, truncated, without_weights, wrong_shape
 
 Drop = Callable[[int], Path]
 
@@ -174,22 +175,6 @@ def test_whoever_holds_a_bundle_goes_on_answering_with_it(registry: Registry, dr
 # ---------------------------------------------------------------- what is refused
 
 
-def truncated(folder: Path) -> None:
-    path = folder / "model.weights.h5"
-    path.write_bytes(path.read_bytes()[:-1000])
-
-
-def tampered(folder: Path) -> None:
-    path = folder / "model.weights.h5"
-    content = bytearray(path.read_bytes())
-    content[-5] ^= 1
-    path.write_bytes(content)
-
-
-def without_weights(folder: Path) -> None:
-    (folder / "model.weights.h5").unlink()
-
-
 def without_manifest(folder: Path) -> None:
     (folder / "manifest.json").unlink()
 
@@ -233,29 +218,6 @@ def test_a_bad_bundle_is_quarantined_and_the_old_one_goes_on(
     assert_refused(registry, 2, reason)
     assert_answers(registry, 1)
     assert registry.missing() == {}
-
-
-def first_array(file: h5py.File) -> str:
-    found: list[str] = []
-    file.visititems(lambda path, item: found.append(path) if isinstance(item, h5py.Dataset) else None)
-    return found[0]
-
-
-def not_a_number(file: h5py.File) -> None:
-    file[first_array(file)][...] = np.nan
-
-
-def wrong_shape(file: h5py.File) -> None:
-    path = first_array(file)
-    shape = file[path].shape
-    del file[path]
-    file[path] = np.zeros((*shape, 2), np.float16)
-
-
-def external_link(file: h5py.File) -> None:
-    path = first_array(file)
-    del file[path]
-    file[path] = h5py.ExternalLink("elsewhere.h5", "/x")
 
 
 @pytest.mark.parametrize(
