@@ -38,7 +38,10 @@ class WaitingNetwork(Network):
 def put_in_place(client: TestClient, network: Network, version: int = 1) -> None:
     """Let `network` answer for a loaded version of "shapes"."""
     registry: Registry = client.app.state.services.registry  # type: ignore[attr-defined]
-    shelf = registry._shelves["shapes"]
-    entry = shelf.entries[version]
-    assert entry.live is not None
-    registry._shelves["shapes"] = shelf.including(version, replace(entry, live=replace(entry.live, network=network)))
+    # A scan that is under way would put back what it found before.
+    with registry._scanning:
+        shelf = registry._shelves["shapes"]
+        entry = shelf.entries[version]
+        assert entry.live is not None
+        live = replace(entry.live, network=network)
+        registry._shelves["shapes"] = shelf.including(version, replace(entry, live=live))
