@@ -138,7 +138,7 @@ class ResultPage:
 
     @classmethod
     def of(
-        cls, task: Task, live: Live, prediction: Prediction, *, filename: str | None, request_id: str, curl: str
+        cls, task: Task, live: Live, prediction: Prediction, filename: str | None, request_id: str, curl: str
     ) -> Self:
         """Arrange one prediction for reading."""
         finding, preview = prediction.finding, prediction.preview

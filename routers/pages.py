@@ -22,8 +22,7 @@ from routers.dependencies import PredictorDep, RegistryDep, SettingsDep, StoreDe
 from routers.images import answer_images
 from routers.problems import templates
 from routers.wording import FILTERS, listed
-from services.bundle.manifest import Task
-from services.errors import MalformedRequest, SightlineError, UnknownPage, UnknownTask
+from services.errors import MalformedRequest, SightlineError, UnknownPage
 from services.imaging import MEDIA_TYPES
 from services.registry import Registry
 
@@ -43,7 +42,7 @@ def pages_router() -> APIRouter:
     def form(request: Request, name: str, registry: RegistryDep, settings: SettingsDep, store: StoreDep) -> Response:
         live = registry.live(name)
         page = TaskPage(
-            task=_task(registry, name),
+            task=registry.task(name),
             model=Measured.of(live),
             formats=_FORMATS,
             accept=",".join(MEDIA_TYPES),
@@ -70,14 +69,8 @@ def pages_router() -> APIRouter:
             raise MalformedRequest(message)
         if isinstance(answers[0].result, SightlineError):
             raise answers[0].result
-        page = ResultPage.of(
-            _task(registry, name),
-            live,
-            answers[0].result,
-            filename=answers[0].filename,
-            request_id=request_id,
-            curl=_curl(request, name),
-        )
+        task, filename = registry.task(name), answers[0].filename
+        page = ResultPage.of(task, live, answers[0].result, filename, request_id, _curl(request, name))
         return render(request, page)
 
     @router.get("/tasks/{name}/example")
@@ -95,19 +88,13 @@ def pages_router() -> APIRouter:
             raise UnknownPage(message)
         with predictor.admission(1):
             prediction = await predictor.predict(live, image, preview=True)
-        page = ResultPage.of(
-            _task(registry, name),
-            live,
-            prediction,
-            filename=f"{image.name} (the example)",
-            request_id=request_id,
-            curl=_curl(request, name),
-        )
+        task, filename = registry.task(name), f"{image.name} (the example)"
+        page = ResultPage.of(task, live, prediction, filename, request_id, _curl(request, name))
         return render(request, page)
 
     @router.get("/tasks/{name}/card")
     def card(request: Request, name: str, registry: RegistryDep) -> Response:
-        return render(request, CardPage.of(_task(registry, name), registry.live(name)))
+        return render(request, CardPage.of(registry.task(name), registry.live(name)))
 
     @router.get("/models")
     def models(request: Request, registry: RegistryDep) -> Response:
@@ -131,14 +118,6 @@ def renderer() -> Callable[[Request, Page], Response]:
         return pages.TemplateResponse(request, page.template, context)
 
     return render
-
-
-def _task(registry: Registry, name: str) -> Task:
-    for task in registry.tasks():
-        if task.name == name:
-            return task
-    message = f"There is no task named {name!r}."
-    raise UnknownTask(message)
 
 
 def _index(registry: Registry) -> IndexPage:

@@ -71,8 +71,7 @@ def task_router(task: Task) -> APIRouter:
     @router.get("", summary=f"Describe: {task.title}", operation_id=f"describe_{name}")
     def describe(registry: RegistryDep) -> TaskShape:
         """The task's labels, intended use, limits and measured figures."""
-        current = next(known for known in registry.tasks() if known.name == name)
-        return TaskShape.of(current, registry.serving(name))
+        return TaskShape.of(registry.task(name), registry.serving(name))
 
     @router.post(
         "/predictions",

@@ -65,6 +65,14 @@ class Registry:
         """The tasks of this process: those whose task.toml could be read when it started, as they read now."""
         return tuple(shelf.task for _, shelf in sorted(self._shelves.items()))
 
+    def task(self, name: str) -> Task:
+        """One of these tasks.
+
+        Raises:
+            UnknownTask: the service has no such task.
+        """
+        return self._shelf(name).task
+
     def live(self, task: str, version: int | None = None) -> Live:
         """The bundle that answers for a task now, or a loaded version of it.
 
@@ -73,10 +81,7 @@ class Registry:
             UnknownVersion: that version is not loaded.
             NotReady: no version of the task is live.
         """
-        shelf = self._shelves.get(task)
-        if shelf is None:
-            message = f"There is no task named {task!r}."
-            raise UnknownTask(message)
+        shelf = self._shelf(task)
         wanted = shelf.serving if version is None else version
         entry = shelf.entries.get(wanted) if wanted is not None else None
         if entry is not None and entry.live is not None:
@@ -110,6 +115,13 @@ class Registry:
         if not self._shelves and not self._broken:
             return {"model_store": "it holds no task"}
         return dict(sorted((waiting | self._broken).items()))
+
+    def _shelf(self, name: str) -> Shelf:
+        shelf = self._shelves.get(name)
+        if shelf is None:
+            message = f"There is no task named {name!r}."
+            raise UnknownTask(message)
+        return shelf
 
     # ------------------------------------------------------------ following the store
 
