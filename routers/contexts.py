@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import ClassVar, Self
 
-from routers.wording import share
-from services.bundle.manifest import Manifest, Metric, Part, Preprocessing, Task
-from services.inference import Finding, Prediction
+from routers.wording import count, share
+from services.bundle.evaluation import Metric
+from services.bundle.graph import Architecture, Description
+from services.bundle.manifest import Import, Manifest, Part, Preprocessing, Training
+from services.bundle.task import Task
+from services.inference import Prediction
 from services.shelf import Live, VersionState
 
 
@@ -19,14 +22,18 @@ class Measured:
     Attributes:
         accuracy: on the test part.
         test: the size of the test part.
-        split: how the test images were kept apart, and what the interval cannot show, in sentences.
+        tested: on how many images, how they were kept apart, and what the interval cannot show, in sentences.
+        multilabel: whether an image may have several labels; then accuracy counts those with every label right.
+        imported: whether the weights were fitted elsewhere.
     """
 
     version: int
     digest: str
     accuracy: Metric
     test: Part
-    split: str
+    tested: str
+    multilabel: bool
+    imported: bool
 
     @classmethod
     def of(cls, live: Live) -> Self:
@@ -34,7 +41,16 @@ class Measured:
         manifest = live.manifest
         accuracy = manifest.evaluation.metric("accuracy")
         assert accuracy is not None  # noqa: S101 - the manifest's own validation demands it
-        return cls(manifest.version, live.digest, accuracy, manifest.training.test, _split(manifest, accuracy))
+        tested = _tested_on(manifest.origin, accuracy)
+        return cls(
+            version=manifest.version,
+            digest=live.digest,
+            accuracy=accuracy,
+            test=manifest.origin.test,
+            tested=tested,
+            multilabel=live.multilabel,
+            imported=manifest.origin.kind == "import",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +64,22 @@ class TaskEntry:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One label's probability, under the title that people read."""
+    """One label's probability, under the title that people read; `found` says whether the answer names it."""
 
     label: str
     title: str
     probability: float
+    found: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A label that the answer names, as people read it."""
+
+    label: str
+    title: str
+    probability: float
+    explanation: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +140,8 @@ class ResultPage:
     """The answer to one image.
 
     Attributes:
-        explanation: of the finding's label; empty without a finding.
-        reason: why there is no finding.
+        found: the labels that the model names, the likeliest first; several only where an image may have several.
+        reason: why it names none.
         picture: None where the prediction carries no preview.
         request_id: under which the log knows this answer.
         curl: the command that asks the same by program.
@@ -125,8 +152,7 @@ class ResultPage:
     task: Task
     model: Measured
     outcome: str
-    finding: Finding | None
-    explanation: str
+    found: tuple[Found, ...]
     reason: str | None
     bars: tuple[Bar, ...]
     picture: Picture | None
@@ -141,16 +167,18 @@ class ResultPage:
         cls, task: Task, live: Live, prediction: Prediction, filename: str | None, request_id: str, curl: str
     ) -> Self:
         """Arrange one prediction for reading."""
-        finding, preview = prediction.finding, prediction.preview
-        explanations = {entry.label: entry.explanation for entry in task.labels}
+        found, preview = _found(task, prediction), prediction.preview
+        named = {entry.label for entry in found}
         return cls(
             task=task,
             model=Measured.of(live),
             outcome=prediction.outcome,
-            finding=finding,
-            explanation=explanations[finding.label] if finding else "",
+            found=found,
             reason=prediction.reason,
-            bars=tuple(Bar(p.label, live.titles[p.label], p.probability) for p in prediction.probabilities),
+            bars=tuple(
+                Bar(each.label, live.titles[each.label], each.probability, each.label in named)
+                for each in prediction.probabilities
+            ),
             picture=Picture.of(preview, live.manifest.preprocessing) if preview else None,
             notes=prediction.notes,
             filename=filename,
@@ -166,6 +194,7 @@ class CardPage:
 
     Attributes:
         titles: of the labels.
+        architecture: of the network, in words.
         seen: how pixels become the model's input.
     """
 
@@ -175,12 +204,15 @@ class CardPage:
     model: Measured
     manifest: Manifest
     titles: Mapping[str, str]
+    architecture: str
     seen: str
 
     @classmethod
     def of(cls, task: Task, live: Live) -> Self:
         """The card of a live bundle."""
-        return cls(task, Measured.of(live), live.manifest, live.titles, _seen(live.manifest.preprocessing))
+        manifest = live.manifest
+        architecture, seen = _architecture(manifest.architecture), _seen(manifest.preprocessing)
+        return cls(task, Measured.of(live), manifest, live.titles, architecture, seen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,17 +231,49 @@ Page = IndexPage | TaskPage | ResultPage | CardPage | ModelsPage
 # ---------------------------------------------------------------- sentences
 
 
-def _split(manifest: Manifest, accuracy: Metric) -> str:
-    kept_apart = {
-        "group": "Related images were kept together, in training or in test but never in both.",
-        "image": "The images were split one by one, so near-copies of training images may be among them.",
-    }
-    sentence = kept_apart[manifest.training.split_by]
-    if accuracy.low == accuracy.high:
+_KEPT_APART = {
+    "group": "Related images were kept together, in training or in test but never in both.",
+    "image": "The images were split one by one, so near-copies of training images may be among them.",
+}
+_NOBODY_KNOWS = (
+    "The weights were fitted elsewhere, and nobody knows to which images: these may have been among them, and then "
+    "the figures flatter."
+)
+
+
+def _tested_on(origin: Training | Import, accuracy: Metric) -> str:
+    images = f"{count(origin.test.images)} test images"
+    if isinstance(origin, Import):
+        sentence = f"{images}. {_NOBODY_KNOWS}"
+    else:
+        sentence = f"{images} that the model never saw. {_KEPT_APART[origin.split_by]}"
+    if accuracy.low == 1:
         # Hanley & Lippman-Hand 1983: nothing in n observed leaves 3/n at 95 %.
-        remaining = share(min(1.0, 3 / max(manifest.training.test.groups, 1)))
+        remaining = share(min(1.0, 3 / max(origin.test.groups, 1)))
         sentence += f" No error was seen, so resampling cannot show one; up to {remaining} remain possible."
     return sentence
+
+
+def _found(task: Task, prediction: Prediction) -> tuple[Found, ...]:
+    if prediction.finding is None:
+        return ()
+    texts = {entry.label: entry for entry in task.labels}
+    named = prediction.prediction_set or (prediction.finding.label,)
+    return tuple(
+        Found(each.label, texts[each.label].title, each.probability, texts[each.label].explanation)
+        for each in prediction.probabilities
+        if each.label in named
+    )
+
+
+def _architecture(description: Description) -> str:
+    if not isinstance(description, Architecture):
+        return f"imported graph of {len(description.layers)} layers"
+    words = [description.backbone]
+    if description.filters:
+        words.append(f"blocks of {', '.join(map(str, description.filters))} filters")
+    words += [f"one hidden layer of {units} units" for units in description.hidden]
+    return ", ".join(words)
 
 
 def _seen(preprocessing: Preprocessing) -> str:

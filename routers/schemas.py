@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from routers.images import Answered
 from routers.problems import Problem
-from services.bundle.manifest import Manifest, Metric, Task
+from services.bundle.manifest import Import, Manifest, Training
+from services.bundle.task import Task
 from services.inference import Prediction
 from services.shelf import Live, State, VersionState
 
@@ -57,9 +58,14 @@ class PredictionShape(_Shape):
 
     filename: str | None
     outcome: Literal["finding", "uncertain", "not_applicable"]
-    finding: FindingShape | None
-    probabilities: list[LabelProbabilityShape]
-    prediction_set: list[str] | None
+    finding: FindingShape | None = Field(description="The likeliest label; null unless the outcome is a finding.")
+    probabilities: list[LabelProbabilityShape] = Field(
+        description="Every label, highest first. They sum to one, except where an image may have several labels: "
+        "there each label has a probability of its own."
+    )
+    prediction_set: list[str] | None = Field(
+        description="Where an image may have several labels, all with a probability of one half or more."
+    )
     novelty: NoveltyShape | None
     reason: str | None
     suggested_tasks: list[str]
@@ -125,6 +131,58 @@ class MetricShape(_Shape):
     high: float
 
 
+class LabelMetricsShape(_Shape):
+    """How one label fared on the test part; null where nothing could be measured."""
+
+    label: str
+    support: int = Field(description="Test images that have the label.")
+    precision: MetricShape | None
+    recall: MetricShape | None = Field(description="The sensitivity.")
+    specificity: MetricShape | None
+    f1: MetricShape | None
+    roc_auc: MetricShape | None
+    average_precision: MetricShape | None
+
+
+class SourceMetricsShape(_Shape):
+    """How one source of images fared on the test part."""
+
+    source: str
+    images: int
+    groups: int
+    accuracy: MetricShape
+    balanced_accuracy: MetricShape | None = Field(description="Null where the source holds one label only.")
+
+
+class OriginShape(_Shape):
+    """Where a model's weights come from."""
+
+    kind: Literal["training", "import"] = Field(
+        description="import: the weights were fitted elsewhere, nobody knows to which images, and the test images may "
+        "have been among them."
+    )
+    data: str
+    data_licence: str
+    test_images: int
+    test_groups: int
+    file: str | None = Field(description="The file that imported weights came in.")
+    file_sha256: str | None
+
+    @classmethod
+    def of(cls, origin: Training | Import) -> Self:
+        """Take it from a manifest."""
+        imported = origin if isinstance(origin, Import) else None
+        return cls(
+            kind=origin.kind,
+            data=origin.data,
+            data_licence=origin.data_licence,
+            test_images=origin.test.images,
+            test_groups=origin.test.groups,
+            file=imported.file if imported else None,
+            file_sha256=imported.file_sha256 if imported else None,
+        )
+
+
 class TaskSummaryShape(_Shape):
     """A task in the list."""
 
@@ -169,16 +227,25 @@ class TaskShape(_Shape):
     labels: list[LabelShape]
     serving: int | None
     model: ModelShape | None
+    multilabel: bool | None = Field(description="Whether an image may have several labels, or none.")
     metrics: dict[str, MetricShape]
+    per_label: list[LabelMetricsShape]
+    per_source: list[SourceMetricsShape]
+    origin: OriginShape | None
 
     @classmethod
     def of(cls, task: Task, live: Live | None) -> Self:
         """Describe a task with what answers for it."""
+        evaluation = live.manifest.evaluation if live else None
         return cls(
             **task.model_dump(exclude={"serve"}, mode="json"),
             serving=live.manifest.version if live else None,
             model=ModelShape.of(live) if live else None,
+            multilabel=live.multilabel if live else None,
             metrics=_metrics(live.manifest) if live else {},
+            per_label=[LabelMetricsShape.model_validate(row) for row in evaluation.per_label] if evaluation else [],
+            per_source=[SourceMetricsShape.model_validate(row) for row in evaluation.per_source] if evaluation else [],
+            origin=OriginShape.of(live.manifest.origin) if live else None,
         )
 
 
@@ -235,7 +302,4 @@ def _prediction(filename: str | None, prediction: Prediction) -> PredictionShape
 
 
 def _metrics(manifest: Manifest) -> dict[str, MetricShape]:
-    def shape(metric: Metric) -> MetricShape:
-        return MetricShape(value=metric.value, low=metric.low, high=metric.high)
-
-    return {metric.name: shape(metric) for metric in manifest.evaluation.metrics}
+    return {metric.name: MetricShape.model_validate(metric) for metric in manifest.evaluation.metrics}

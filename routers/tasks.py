@@ -9,7 +9,7 @@ from routers.dependencies import PredictorDep, RegistryDep, SettingsDep, Uploads
 from routers.images import answer_images
 from routers.problems import problem_of
 from routers.schemas import PredictionsShape, ProblemShape, TaskShape, TasksShape, TaskSummaryShape, predictions_shape
-from services.bundle.manifest import Task
+from services.bundle.task import Task
 from services.errors import SightlineError, UnknownTask
 from services.imaging import MEDIA_TYPES
 

@@ -4,15 +4,21 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from services.bundle.manifest import Metric
+from services.bundle.evaluation import Estimate
 
 _NONE = "\N{EN DASH}"
 _METRICS = {
+    "macro_precision": "Precision, mean over labels",
+    "macro_recall": "Recall (sensitivity), mean over labels",
+    "macro_specificity": "Specificity, mean over labels",
     "macro_f1": "F1, mean over labels",
     "macro_roc_auc": "ROC AUC, each label against the rest, mean",
+    "macro_average_precision": "Average precision, mean over labels",
     "expected_calibration_error": "Calibration error (ECE)",
     "ece_uncalibrated": "Calibration error before calibration",
 }
+# Figures that count images; the others are no share of anything that one could point at.
+_SHARES = {"accuracy", "balanced_accuracy", "precision", "recall", "specificity"}
 _OUTCOMES = {"uncertain": "Uncertain", "not_applicable": "Not applicable", "finding": "Finding"}
 
 
@@ -34,10 +40,10 @@ def share(value: float | None) -> str:
     return probability(value)
 
 
-def in_words(value: float) -> str:
+def in_words(value: float, answers: str = "such answers") -> str:
     """What a calibrated probability means, counted in answers."""
     right = round(value * 100)
-    counted = "of 100 such answers on images like those it was tested on"
+    counted = f"of 100 {answers} on images like those it was tested on"
     if right > 99:  # noqa: PLR2004 - of a hundred
         return f"O{counted[1:]}, more than 99 are right."
     if right < 1:
@@ -47,19 +53,19 @@ def in_words(value: float) -> str:
     return f"O{counted[1:]}, about {right} are right."
 
 
-def interval(metric: Metric) -> str:
-    """The 95 % interval of a figure."""
-    return f"{_measured(metric.name, metric.low)} to {_measured(metric.name, metric.high)}"
-
-
-def metric_value(metric: Metric) -> str:
+def figure(estimate: Estimate | None, name: str) -> str:
     """A figure in its own kind of number."""
-    return _measured(metric.name, metric.value)
+    return _NONE if estimate is None else _measured(name, estimate.value)
 
 
-def metric_title(metric: Metric) -> str:
+def interval(estimate: Estimate, name: str) -> str:
+    """The 95 % interval of a figure."""
+    return f"{_measured(name, estimate.low)} to {_measured(name, estimate.high)}"
+
+
+def figure_title(name: str) -> str:
     """A figure's name as people read it."""
-    return _METRICS.get(metric.name, metric.name.replace("_", " ").capitalize())
+    return _METRICS.get(name, name.replace("_", " ").capitalize())
 
 
 def decimals(value: float | None, places: int = 4) -> str:
@@ -118,21 +124,21 @@ def width(value: float) -> str:
     return f"{value:.2%}"
 
 
-def listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str], joint: str = "or") -> str:
     """Names joined as a sentence joins them."""
-    return " or ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
+    return f" {joint} ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
 
 
 def _measured(name: str, value: float) -> str:
-    return share(value) if name.endswith("accuracy") else decimals(value)
+    return share(value) if name.removeprefix("macro_") in _SHARES else decimals(value)
 
 
 FILTERS: Mapping[str, Callable[..., Any]] = {
     function.__name__: function
     for function in (
         *(probability, share, in_words, width, outcome),
-        *(interval, metric_value, metric_title, decimals, count),
-        *(moment, duration, size, megapixels, short, sentence),
+        *(interval, figure, figure_title, decimals, count),
+        *(moment, duration, size, megapixels, short, sentence, listed),
     )
 }
 """Every filter of the page templates, by its name."""

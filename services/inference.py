@@ -15,15 +15,19 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from services.bundle.calibration import probabilities
+from services.bundle.manifest import Manifest
 from services.bundle.preprocessing import prepare
 from services.errors import Overloaded
 from services.imaging import decode
 from services.shelf import Live
 
+_PRESENT = 0.5
+_NONE_PRESENT = "No label reached a probability of one half."
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The label that the model names, with its calibrated probability."""
+    """The label that the model names first, with its calibrated probability."""
 
     label: str
     title: str
@@ -62,8 +66,10 @@ class Prediction:
 
     Attributes:
         finding: None unless the outcome is "finding".
-        probabilities: every label, highest first.
-        prediction_set: None where the bundle has no means for it; so are `novelty` and `saliency`.
+        probabilities: every label, highest first. They sum to one where an image has one label; where it may have
+            several, each stands for itself.
+        prediction_set: where an image may have several labels, all that are more likely present than not, highest
+            first; None where the bundle has no means for it, as are `novelty` and `saliency`.
         reason: why the outcome is not a finding.
         notes: what a reader should know of the image.
         preview: JPEG of what the model saw, where it was asked for.
@@ -156,24 +162,33 @@ class Predictor:
             network=_milliseconds(decoded, finished),
             total=_milliseconds(arrived, finished),
         )
-        ranked = sorted(
-            zip(live.manifest.labels, probabilities(logits, live.manifest.calibration).tolist(), strict=True),
-            key=lambda pair: -pair[1],
-        )
-        label, probability = ranked[0]
+        ranked = _ranked(logits, live.manifest)
+        first = ranked[0]
+        present = _present(ranked) if live.multilabel else None
+        # Labels that need not be there may all be absent; of those that exclude each other one is always the likeliest.
+        finding = None if present == () else Finding(first.label, live.titles[first.label], first.probability)
         return Prediction(
-            outcome="finding",
-            finding=Finding(label, live.titles[label], probability),
-            probabilities=tuple(LabelProbability(*pair) for pair in ranked),
-            prediction_set=None,
+            outcome="finding" if finding else "uncertain",
+            finding=finding,
+            probabilities=ranked,
+            prediction_set=present,
             novelty=None,
-            reason=None,
+            reason=None if finding else _NONE_PRESENT,
             suggested_tasks=(),
             notes=_notes(live, deep=raster.deep),
             saliency=None,
             timing=timing,
             preview=_as_jpeg(tensor) if preview else None,
         )
+
+
+def _ranked(logits: NDArray[np.float32], manifest: Manifest) -> tuple[LabelProbability, ...]:
+    pairs = zip(manifest.labels, probabilities(logits, manifest.calibration).tolist(), strict=True)
+    return tuple(LabelProbability(*pair) for pair in sorted(pairs, key=lambda pair: -pair[1]))
+
+
+def _present(ranked: tuple[LabelProbability, ...]) -> tuple[str, ...]:
+    return tuple(entry.label for entry in ranked if entry.probability >= _PRESENT)
 
 
 def _as_jpeg(tensor: NDArray[np.uint8]) -> bytes:

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import watchfiles
 
-from services.bundle.manifest import Task
 from services.bundle.preprocessing import prepare
 from services.bundle.store import Bundle, Fingerprint, Store
+from services.bundle.task import Task
 from services.compiler import Compiler
 from services.errors import (
     BundleRefused,

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from services.bundle.manifest import Manifest, Task
+from services.bundle.manifest import Manifest
 from services.bundle.store import Fingerprint
+from services.bundle.task import Task
 from services.network import Network
 
 
@@ -28,6 +29,11 @@ class Live:
     digest: str
     network: Network
     titles: Mapping[str, str]
+
+    @property
+    def multilabel(self) -> bool:
+        """Whether an image may have several labels, or none."""
+        return self.manifest.calibration.activation == "sigmoid"
 
     def titled(self, task: Task) -> "Live":
         """The same with the titles of `task`."""

@@ -4,19 +4,22 @@ half precision, digests, a probe that it reproduces.
     write_task(root, "shapes", SHAPES)
     manifest = publish_tiny(root, "shapes", seed=1)     # version 1; another seed gives other weights, the same classes
     pixels = draw(0)                                    # what the network takes for SHAPES[0]
+    publish_tiny(root, "mixed", activation="sigmoid")   # names both shapes of `draw_together(0, 2)`
+    publish_tiny(root, "bought", imported=True)         # says that its weights were fitted elsewhere
 """
 
 import colorsys
 import functools
 import hashlib
 import io
+import itertools
 import json
 import tempfile
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import h5py
 import keras
@@ -26,30 +29,20 @@ from PIL import Image
 
 from services.bundle import weights
 from services.bundle.architectures import build
-from services.bundle.manifest import (
-    Architecture,
-    Calibration,
-    Evaluation,
-    Halving,
-    LabelMetrics,
-    Manifest,
-    Metric,
-    Part,
-    Preprocessing,
-    Probe,
-    SourceMetrics,
-    Training,
-    Weights,
-)
+from services.bundle.graph import Architecture
+from services.bundle.layers import build_layers
+from services.bundle.manifest import Calibration, Manifest, Preprocessing
 from services.bundle.preprocessing import prepare
 from services.bundle.store import Store
+from tests.layers import layer_graph
+from tests.manifests import Files, describe
 
 SHAPES = ("disc", "square", "stripes")
 
 EDGE = 32
 """Height and width of the tiny network's input in pixels."""
 
-ARCHITECTURE = Architecture(backbone="convnet", hidden=())
+ARCHITECTURE = Architecture(backbone="convnet", filters=(16, 32, 64, 128), hidden=())
 PREPROCESSING = Preprocessing(
     height=EDGE,
     width=EDGE,
@@ -60,7 +53,11 @@ PREPROCESSING = Preprocessing(
     window_percentiles=(0.5, 99.5),
 )
 
+# Tests publish from several threads, and all seeds are fitted in one graph.
+_FITTING = threading.Lock()
+
 Damage = Callable[[h5py.File], None]
+Activation = Literal["softmax", "sigmoid"]
 
 
 def draw(number: int, seed: int = 0, *, width: int = 48, height: int = 40) -> NDArray[np.uint8]:
@@ -86,6 +83,23 @@ def draw(number: int, seed: int = 0, *, width: int = 48, height: int = 40) -> ND
     ground = random.uniform(90, 160) + random.normal(0, 6, (height, width, 1))
     picture = np.where(inside[..., None], colour, ground)
     return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+
+
+def draw_together(*numbers: int, seed: int = 0) -> NDArray[np.uint8]:
+    """Draw one picture of several classes side by side, or of an empty ground.
+
+    Args:
+        numbers: the classes, each as `draw` draws it; none or several.
+        seed: as of `draw`.
+
+    Returns:
+        uint8 [height, width, 3], RGB.
+    """
+    if numbers:
+        return np.hstack([draw(number, seed) for number in numbers])
+    random = np.random.default_rng(seed)
+    ground = random.uniform(90, 160) + random.normal(0, 6, (40, 48, 1))
+    return np.clip(np.rint(np.repeat(ground, 3, axis=2)), 0, 255).astype(np.uint8)
 
 
 def encode(pixels: NDArray[np.uint8], image_format: str = "PNG") -> bytes:
@@ -118,13 +132,15 @@ def write_task(root: Path, task: str = "shapes", labels: tuple[str, ...] = SHAPE
     return path
 
 
-def publish_tiny(
+def publish_tiny(  # noqa: PLR0913 - each is one thing that a test varies
     root: Path,
     task: str = "shapes",
     *,
     seed: int = 0,
     labels: tuple[str, ...] = SHAPES,
     temperature: float = 1.0,
+    activation: Activation = "softmax",
+    imported: bool = False,
     changes: dict[str, Any] | None = None,
     damage: Damage | None = None,
 ) -> Manifest:
@@ -136,6 +152,9 @@ def publish_tiny(
         seed: of the weights; every seed gives a network that answers `draw(n)` with `labels[n]`, by other logits.
         labels: in the order of the logits.
         temperature: divides the logits.
+        activation: "sigmoid" gives a network that names every shape of `draw_together`, up to two, and none of an empty
+            ground.
+        imported: whether the manifest says that the weights were fitted elsewhere; the graph is then a list of layers.
         changes: fields of the manifest to replace before it is written.
         damage: changes the weights file before its digest is taken, so that only what is inside it is wrong.
 
@@ -144,21 +163,26 @@ def publish_tiny(
     """
     if not (root / task / "task.toml").exists():
         write_task(root, task, labels)
-    tiny = _tiny(len(labels), seed)
-    manifest = _manifest(task, labels, tiny, temperature)
+    with _FITTING:
+        tiny = _tiny(len(labels), seed, activation, imported)
+    seen = None if imported else _seen()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.weights.h5"
         path.write_bytes(tiny.weights)
         if damage is not None:
             with h5py.File(path, "a") as file:
                 damage(file)
-        content = path.read_bytes()
-        described = manifest.weights.model_copy(
-            update={"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
-        )
-        manifest = manifest.model_copy(update={"weights": described, **(changes or {})})
+        manifest = describe(
+            task,
+            labels,
+            Files(path.read_bytes(), tiny.probe, seen),
+            tiny.logits,
+            layer_graph(ARCHITECTURE.filters, len(labels)) if imported else ARCHITECTURE,
+            PREPROCESSING,
+            Calibration(temperature=temperature, activation=activation),
+        ).model_copy(update=changes or {})
         card = f"# {task.title()}, version {{version}}\n\nDrawn for tests.\n"
-        return Store(root).publish(manifest, path, tiny.probe, card, {"confusion.png": encode(draw(0))})
+        return Store(root).publish(manifest, path, tiny.probe, seen, card, {"confusion.png": encode(draw(0))})
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,14 +195,16 @@ class _Tiny:
 
 
 @functools.cache
-def _graph(outputs: int) -> Any:
+def _graph(outputs: int, imported: bool) -> Any:  # noqa: FBT001 - what functools.cache keeps it under
+    if imported:
+        return build_layers(layer_graph(ARCHITECTURE.filters, outputs), (EDGE, EDGE), outputs)
     return build(ARCHITECTURE, (EDGE, EDGE), outputs)
 
 
 @functools.cache
-def _tiny(outputs: int, seed: int) -> _Tiny:
-    model = _graph(outputs)
-    _fit(model, outputs, seed)
+def _tiny(outputs: int, seed: int, activation: Activation, imported: bool) -> _Tiny:  # noqa: FBT001 - as above
+    model = _graph(outputs, imported)
+    _fit(model, outputs, seed, _singles(outputs) if activation == "softmax" else _mixtures(outputs))
     with tempfile.TemporaryDirectory() as folder:
         full, half = Path(folder) / "full.weights.h5", Path(folder) / "half.weights.h5"
         model.save_weights(full)
@@ -193,78 +219,44 @@ def _tiny(outputs: int, seed: int) -> _Tiny:
     return _Tiny(content, arrays.getvalue(), tuple(float(logit) for logit in logits))
 
 
-def _fit(model: Any, outputs: int, seed: int) -> None:
+def _singles(outputs: int) -> list[tuple[int, ...]]:
+    return [(number,) for number in range(outputs) for _ in range(24)]
+
+
+def _mixtures(outputs: int) -> list[tuple[int, ...]]:
+    pairs = list(itertools.permutations(range(outputs), 2))
+    return [*_singles(outputs), *(pair for pair in pairs for _ in range(12)), *([()] * 24)]
+
+
+def _fit(model: Any, outputs: int, seed: int, drawn: list[tuple[int, ...]]) -> None:
     """Random filters, and logits that are a ridge regression on the pooled features of drawn pictures."""
     random = np.random.default_rng(seed)
     for layer in model.layers:
         if isinstance(layer, keras.layers.Conv2D):
             (kernel,) = layer.get_weights()
             layer.set_weights([random.normal(0, np.sqrt(2 / np.prod(kernel.shape[:3])), kernel.shape)])
-    numbers = np.repeat(np.arange(outputs), 24)
-    pictures = np.stack([prepare(draw(number, turn), PREPROCESSING) for turn, number in enumerate(numbers.tolist())])
+    turns = enumerate(drawn)
+    pictures = np.stack([prepare(draw_together(*numbers, seed=turn), PREPROCESSING) for turn, numbers in turns])
+    truths = np.array([[number in numbers for number in range(outputs)] for numbers in drawn])
     pooled = keras.Model(model.input, model.get_layer("pooled").output)
     features = keras.ops.convert_to_numpy(pooled(pictures.astype(np.float32), training=False)).astype(np.float64)
     centre = features.mean(axis=0)
     centred = features - centre
-    # 4 against -4: a probability of 0.999 for the class that was drawn.
-    targets = np.where(numbers[:, None] == np.arange(outputs), 4.0, -4.0)
+    # 4 against -4: a probability of 0.98 or more for the class that was drawn.
+    targets = np.where(truths, 4.0, -4.0)
     bias = targets.mean(axis=0)
     ridge = 1e-3 * np.trace(centred.T @ centred) / centred.shape[1] * np.eye(centred.shape[1])
     kernel = np.linalg.solve(centred.T @ centred + ridge, centred.T @ (targets - bias))
     model.get_layer("logits").set_weights([kernel, bias - centre @ kernel])
 
 
-def _manifest(task: str, labels: tuple[str, ...], tiny: _Tiny, temperature: float) -> Manifest:
-    count = len(labels)
-    part = Part(images=24 * count, groups=24 * count)
-    return Manifest(
-        format=1,
-        task=task,
-        version=1,
-        created=datetime.now(UTC),
-        labels=labels,
-        architecture=ARCHITECTURE,
-        preprocessing=PREPROCESSING,
-        calibration=Calibration(temperature=temperature),
-        weights=Weights(
-            file="model.weights.h5",
-            sha256=hashlib.sha256(tiny.weights).hexdigest(),
-            size=len(tiny.weights),
-            dtype="float16",
-            halving=Halving(images=part.images, changed_predictions=0, largest_probability_change=0.0),
-        ),
-        probe=Probe(
-            file="probe.npz",
-            sha256=hashlib.sha256(tiny.probe).hexdigest(),
-            logits=tiny.logits,
-            tensor_tolerance=2e-3,
-            image_tolerance=0.2,
-        ),
-        training=Training(
-            data="drawn by code",
-            data_licence="none needed",
-            index_sha256=hashlib.sha256(b"drawn").hexdigest(),
-            split_by="image",
-            train=part,
-            validation=part,
-            test=part,
-            initial_weights="random weights",
-            recipe='task = "shapes"\n',
-            seed=0,
-            epochs=1,
-            seconds=0.1,
-            device="cpu",
-            software="tests",
-        ),
-        evaluation=Evaluation(
-            metrics=(Metric(name="accuracy", value=1.0, low=0.95, high=1.0),),
-            per_label=tuple(
-                LabelMetrics(label=label, support=24, precision=1.0, recall=1.0, f1=1.0) for label in labels
-            ),
-            per_source=(SourceMetrics(source="drawn", images=part.images, groups=part.groups, accuracy=1.0),),
-            confusion=tuple(tuple(24 * (row == column) for column in range(count)) for row in range(count)),
-        ),
-    )
+def _seen() -> bytes:
+    """What seen.npz would hold of two drawn images in one group."""
+    contents = (encode(draw(0)), encode(draw(1)))
+    images = sorted(int.from_bytes(hashlib.sha256(content).digest()[:8]) for content in contents)
+    file = io.BytesIO()
+    np.savez(file, images=np.array(images, np.uint64), groups=np.array([7], np.uint64))
+    return file.getvalue()
 
 
 def _toml(value: str | int) -> str:

@@ -34,6 +34,14 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.fixture(scope="session")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with a task whose images may show several shapes, or none; do not write to it, take `several`."""
+    root = tmp_path_factory.mktemp("mixed")
+    publish_tiny(root, "mixed", seed=1, activation="sigmoid")
+    return root
+
+
 @pytest.fixture
 def store(tmp_path: Path, shapes: Path) -> Path:
     """A store of one's own with version 1 of "shapes"."""
@@ -42,6 +50,13 @@ def store(tmp_path: Path, shapes: Path) -> Path:
     shutil.copy(shapes / "shapes" / "task.toml", root / "shapes")
     shutil.copytree(shapes / "shapes" / "1", root / "shapes" / "1")
     return root
+
+
+@pytest.fixture
+def several(mixed: Path, store: Path) -> str:
+    """The name of a task in `store` whose images may show several shapes, or none."""
+    shutil.copytree(mixed / "mixed", store / "mixed")
+    return "mixed"
 
 
 @pytest.fixture

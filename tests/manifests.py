@@ -1,6 +1,24 @@
-"""A manifest and a task as JSON and TOML would hold them, for tests to break one field of."""
+"""Manifests for tests: one and a task as JSON and TOML would hold them, to break one field of, and one of a bundle."""
 
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
+
+from services.bundle.evaluation import Estimate, Evaluation, LabelMetrics, Metric, SourceMetrics
+from services.bundle.graph import Description
+from services.bundle.manifest import (
+    Calibration,
+    Halving,
+    Import,
+    Manifest,
+    Part,
+    Preprocessing,
+    Probe,
+    Seen,
+    Training,
+    Weights,
+)
 
 DIGEST = "0123456789abcdef" * 4
 
@@ -8,12 +26,12 @@ DIGEST = "0123456789abcdef" * 4
 def valid_manifest() -> dict[str, Any]:
     """A new dict of every field of manifest.json, for two labels; parse_manifest accepts its JSON."""
     return {
-        "format": 1,
+        "format": 2,
         "task": "moles",
         "version": 3,
         "created": "2026-02-03T04:05:06Z",
         "labels": ["benign", "suspicious"],
-        "architecture": {"backbone": "efficientnet_b0", "hidden": [128]},
+        "architecture": {"backbone": "efficientnet_b0", "filters": [], "hidden": [128]},
         "preprocessing": {
             "height": 96,
             "width": 128,
@@ -23,7 +41,7 @@ def valid_manifest() -> dict[str, Any]:
             "pad": 127,
             "window_percentiles": [0.5, 99.5],
         },
-        "calibration": {"temperature": 1.25},
+        "calibration": {"temperature": 1.25, "activation": "softmax"},
         "weights": {
             "file": "model.weights.h5",
             "sha256": DIGEST,
@@ -38,7 +56,9 @@ def valid_manifest() -> dict[str, Any]:
             "tensor_tolerance": 0.001,
             "image_tolerance": 0.125,
         },
-        "training": {
+        "seen": {"file": "seen.npz", "sha256": DIGEST},
+        "origin": {
+            "kind": "training",
             "data": "Drawn discs and squares.",
             "data_licence": "CC0-1.0",
             "index_sha256": DIGEST,
@@ -57,10 +77,36 @@ def valid_manifest() -> dict[str, Any]:
         "evaluation": {
             "metrics": [{"name": "accuracy", "value": 0.75, "low": 0.625, "high": 0.875}],
             "per_label": [
-                {"label": "benign", "support": 60, "precision": 0.75, "recall": 0.75, "f1": 0.75},
-                {"label": "suspicious", "support": 40, "precision": None, "recall": 0.5, "f1": None},
+                {
+                    "label": "benign",
+                    "support": 60,
+                    "precision": {"value": 0.75, "low": 0.625, "high": 0.875},
+                    "recall": {"value": 0.75, "low": 0.5, "high": 0.875},
+                    "specificity": {"value": 0.5, "low": 0.25, "high": 0.75},
+                    "f1": {"value": 0.75, "low": 0.625, "high": 0.875},
+                    "roc_auc": {"value": 0.8125, "low": 0.75, "high": 0.9375},
+                    "average_precision": {"value": 0.875, "low": 0.75, "high": 0.9375},
+                },
+                {
+                    "label": "suspicious",
+                    "support": 40,
+                    "precision": None,
+                    "recall": {"value": 0.5, "low": 0.25, "high": 0.75},
+                    "specificity": None,
+                    "f1": None,
+                    "roc_auc": None,
+                    "average_precision": None,
+                },
             ],
-            "per_source": [{"source": "drawn", "images": 100, "groups": 10, "accuracy": 0.75}],
+            "per_source": [
+                {
+                    "source": "drawn",
+                    "images": 100,
+                    "groups": 10,
+                    "accuracy": {"value": 0.75, "low": 0.625, "high": 0.875},
+                    "balanced_accuracy": None,
+                }
+            ],
             "confusion": [[45, 15], [20, 20]],
         },
     }
@@ -84,3 +130,123 @@ def valid_task() -> dict[str, Any]:
             {"label": "suspicious", "title": "Suspicious", "explanation": "Let a dermatologist look."},
         ],
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The contents of a bundle's files; `seen` is None where the weights were fitted elsewhere."""
+
+    weights: bytes
+    probe: bytes
+    seen: bytes | None
+
+
+def describe(
+    task: str,
+    labels: tuple[str, ...],
+    files: Files,
+    logits: tuple[float, ...],
+    architecture: Description,
+    preprocessing: Preprocessing,
+    calibration: Calibration,
+) -> Manifest:
+    """The manifest of a bundle that was measured on drawings, 24 of each label.
+
+    Args:
+        task: its name.
+        labels: in the order of the logits.
+        files: what the digests are of.
+        logits: what the network makes of the probe.
+        architecture: of the network.
+        preprocessing: of the network.
+        calibration: decides, too, whether an image has one label.
+    """
+    images = 24 * len(labels)
+    return Manifest(
+        format=2,
+        task=task,
+        version=1,
+        created=datetime.now(UTC),
+        labels=labels,
+        architecture=architecture,
+        preprocessing=preprocessing,
+        calibration=calibration,
+        weights=Weights(
+            file="model.weights.h5",
+            sha256=hashlib.sha256(files.weights).hexdigest(),
+            size=len(files.weights),
+            dtype="float16",
+            halving=Halving(images=images, changed_predictions=0, largest_probability_change=0.0),
+        ),
+        probe=Probe(
+            file="probe.npz",
+            sha256=hashlib.sha256(files.probe).hexdigest(),
+            logits=logits,
+            tensor_tolerance=2e-3,
+            image_tolerance=0.2,
+        ),
+        **_origin(images, files.seen),
+        evaluation=_evaluation(labels, single=calibration.activation == "softmax"),
+    )
+
+
+def _origin(images: int, seen: bytes | None) -> dict[str, Any]:
+    """The fields of the manifest that tell where the weights come from."""
+    part = Part(images=images, groups=images)
+    measured: dict[str, Any] = {
+        "data": "drawn by code",
+        "data_licence": "none needed",
+        "index_sha256": hashlib.sha256(b"drawn").hexdigest(),
+        "split_by": "image",
+        "validation": part,
+        "test": part,
+        "seed": 0,
+        "software": "tests",
+    }
+    if seen is None:
+        digest = hashlib.sha256(b"legacy").hexdigest()
+        return {"seen": None, "origin": Import(kind="import", file="legacy.h5", file_sha256=digest, **measured)}
+    training = Training(
+        kind="training",
+        train=part,
+        initial_weights="random weights",
+        recipe='task = "shapes"\n',
+        epochs=1,
+        seconds=0.1,
+        device="cpu",
+        **measured,
+    )
+    return {"seen": Seen(file="seen.npz", sha256=hashlib.sha256(seen).hexdigest()), "origin": training}
+
+
+def _evaluation(labels: tuple[str, ...], *, single: bool) -> Evaluation:
+    """Nothing was wrong; every figure has another interval, so that none is taken for another."""
+    count = len(labels)
+    images = 24 * count
+    rows = tuple(
+        LabelMetrics(
+            label=label,
+            support=24,
+            precision=_whole(0.91),
+            recall=_whole(0.92),
+            specificity=_whole(0.93),
+            f1=_whole(0.94),
+            roc_auc=_whole(0.96),
+            average_precision=_whole(0.97),
+        )
+        for label in labels
+    )
+    source = SourceMetrics(
+        source="drawn", images=images, groups=images, accuracy=_whole(0.95), balanced_accuracy=_whole(0.94)
+    )
+    confusion = tuple(tuple(24 * (row == column) for column in range(count)) for row in range(count))
+    return Evaluation(
+        metrics=(Metric(name="accuracy", value=1.0, low=0.95, high=1.0),),
+        per_label=rows,
+        per_source=(source,),
+        confusion=confusion if single else None,
+    )
+
+
+def _whole(low: float) -> Estimate:
+    return Estimate(value=1.0, low=low, high=1.0)

@@ -1,6 +1,7 @@
-"""Room on the disk, asked for before it is needed: HDF5 that meets a full disk takes the whole process down with it."""
+"""Files that are there whole or not at all, and room for them on the disk."""
 
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ _PER_ARRAY = 2048
 
 def reserve(path: Path, model: Any, copies: int = 1) -> None:
     """Make sure that a Keras model's weights, and its optimizer's, can be written to a file.
+
+    HDF5 that meets a full disk takes the whole process down with it.
 
     Args:
         path: the file; overwritten by zeros.
@@ -28,3 +31,21 @@ def reserve(path: Path, model: Any, copies: int = 1) -> None:
     except OSError as full:
         path.unlink(missing_ok=True)
         raise OSError(full.errno, full.strerror, str(path)) from full
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that a process that is killed meanwhile leaves the old one, or none.
+
+    Raises:
+        OSError: it cannot be written; nothing of it is left.
+    """
+    incoming = path.with_name(f"incoming.{path.name}")
+    try:
+        with incoming.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        incoming.replace(path)
+    except OSError as failed:
+        incoming.unlink(missing_ok=True)
+        raise OSError(failed.errno, failed.strerror, str(path)) from failed

@@ -1,27 +1,29 @@
-"""Two phases: a new head on a frozen backbone, then the chosen blocks with it. Keras alone, so on any backend."""
+"""Fine-tuning: the head alone at first, then chosen blocks of the backbone; or a network from scratch."""
 
-import csv
 import json
-import shutil
-import sys
-import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
 
-from services.bundle.architectures import build, head_layers
+from services.bundle.architectures import BACKBONES, build, head_layers
 from training.augmentation import augmentation_layers
-from training.datasets import Batches, Images, class_weights
-from training.disk import reserve
+from training.batches import Batches
+from training.checkpoints import Backup, DurableSequential, EpochLog, History, Reseed, Stop, read_history
+from training.disk import write_whole
 from training.errors import RecipeInvalid, TrainingDiverged
+from training.images import Images
 from training.pretrained import load_pretrained
+from training.progress import EpochProgress
 from training.recipe import Phase, Recipe
 
-History = dict[str, list[float]]
+RANDOM = "random weights"
+
+_INITIAL = "initial.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class FineTuned:
     Attributes:
         classifier: RGB float [batch, h, w, 3] in 0..255 -> logits, of any height and width.
         history: figures per epoch over both phases.
+        seconds: that the epochs took.
     """
 
     classifier: Any
@@ -40,41 +43,81 @@ class FineTuned:
     epochs: int
 
 
-def fine_tune(recipe: Recipe, train: Images, validation: Images, run: Path, weights: Path | None) -> FineTuned:
-    """Train in two phases; started again with the same `run` folder, it goes on after the last whole epoch.
+def fine_tune(
+    recipe: Recipe,
+    train: Images,
+    validation: Images,
+    run: Path,
+    weights: Path | None,
+    *,
+    callbacks: Sequence[Any] = (),
+) -> FineTuned:
+    """Train phase by phase; started again with the same `run` folder, go on after the last whole epoch.
 
     Args:
         recipe: every choice.
         train: images that weights are fitted to.
         validation: images that choose the checkpoint and stop a phase.
         run: folder for checkpoints.
-        weights: a local file of ImageNet weights, or None.
+        weights: a local file of weights to begin from, or None.
+        callbacks: more of Keras's, for each phase; each has the attribute `phase` set before it, where it has one.
 
     Raises:
         WeightsUnavailable: no pretrained weights.
-        RecipeInvalid: `unfreeze` names no layer.
+        RecipeInvalid: `unfreeze` names no layer, or there are no ImageNet weights of this backbone.
         TrainingDiverged: the loss is no longer a number.
     """
     keras.utils.set_random_seed(recipe.seed)
     run.mkdir(parents=True, exist_ok=True)
-    classifier = build(recipe.architecture, (None, None), len(set(train.classes)), dropout=recipe.dropout)
-    initial = load_pretrained(classifier, recipe.architecture.backbone, weights)
-    model = _Durable(
-        [
-            keras.Input((recipe.preprocessing.height, recipe.preprocessing.width, 3), dtype="uint8"),
-            *augmentation_layers(recipe.augmentation, recipe.seed),
-            classifier,
-        ],
-        name="sequential",
+    chosen = recipe.regularisation
+    classifier = build(
+        recipe.architecture,
+        (None, None),
+        train.truths.shape[1],
+        dropout=chosen.dropout,
+        block_dropout=chosen.block_dropout,
+        l2=chosen.l2,
     )
-    phases = {"head": recipe.head, "fine_tuning": recipe.fine_tuning}
-    for phase in phases.values():
+    for phase in recipe.phases().values():
         _require_layers(classifier, phase.unfreeze)
-    for name, phase in phases.items():
-        _set_trainable(classifier, head_layers(recipe.architecture), phase.unfreeze)
-        _run_phase(model, name, phase, recipe, train, validation, run)
-    history, seconds = _read_history(run)
-    return FineTuned(classifier, history, initial, seconds, len(history["epoch"]))
+    initial = _initial_weights(recipe, classifier, run, weights)
+    size = (recipe.preprocessing.height, recipe.preprocessing.width, 3)
+    augmentation = augmentation_layers(recipe.augmentation, recipe.seed)
+    model = DurableSequential([keras.Input(size, dtype="uint8"), *augmentation, classifier], name="sequential")
+    for name, phase in recipe.phases().items():
+        _set_trainable(classifier, head_layers(recipe.architecture), phase.unfreeze, frozen=initial != RANDOM)
+        _run_phase(model, name, recipe, train, validation, run, callbacks)
+    history = read_history(run)
+    return FineTuned(classifier, history, initial, sum(history["seconds"]), len(history["epoch"]))
+
+
+def begun(recipe: Recipe, run: Path) -> bool:
+    """Whether a run has a whole epoch to go on from."""
+    first = next(iter(recipe.phases()))
+    return (run / f"{first}.finished.json").exists() or Backup(run / f"{first}.backup").epochs > 0
+
+
+def finished(recipe: Recipe, run: Path) -> bool:
+    """Whether all phases of a run are trained."""
+    return all((run / f"{name}.finished.json").exists() for name in recipe.phases())
+
+
+# ---------------------------------------------------------------- before the first epoch
+
+
+def _initial_weights(recipe: Recipe, classifier: Any, run: Path, weights: Path | None) -> str:
+    path = run / _INITIAL
+    if path.exists() and begun(recipe, run):
+        # The checkpoint holds every weight; where they came from may be out of reach by now.
+        return str(json.loads(path.read_text("utf-8"))["initial_weights"])
+    name = recipe.architecture.backbone
+    if weights is None and recipe.initial_weights == "imagenet" and not BACKBONES[name].pretrained:
+        message = f"There are no ImageNet weights of {name}; it is trained from scratch: initial_weights = 'random'."
+        raise RecipeInvalid(message)
+    scratch = weights is None and recipe.initial_weights == "random"
+    initial = RANDOM if scratch else load_pretrained(classifier, name, weights)
+    write_whole(path, json.dumps({"initial_weights": initial}).encode())
+    return initial
 
 
 def _prefixes(unfreeze: str) -> tuple[str, ...]:
@@ -85,43 +128,83 @@ def _prefixes(unfreeze: str) -> tuple[str, ...]:
 def _require_layers(classifier: Any, unfreeze: str) -> None:
     for prefix in _prefixes(unfreeze):
         if not any(layer.name.startswith(prefix) for layer in classifier.layers):
-            message = f"unfreeze: no layer of {classifier.name} has a name that begins with {prefix!r}."
+            blocks = ", ".join(BACKBONES[classifier.name].blocks)
+            message = (
+                f"unfreeze: no layer of {classifier.name} has a name that begins with {prefix!r}; its blocks are "
+                f"{blocks}."
+            )
             raise RecipeInvalid(message)
 
 
-def _set_trainable(classifier: Any, head: tuple[str, ...], unfreeze: str) -> None:
+def _set_trainable(classifier: Any, head: tuple[str, ...], unfreeze: str, *, frozen: bool) -> None:
     for layer in classifier.layers:
-        in_block = layer.name.startswith(_prefixes(unfreeze))
-        # A frozen BatchNormalization layer runs on its stored statistics, which small batches would spoil.
-        frozen = isinstance(layer, keras.layers.BatchNormalization) or not (in_block or layer.name in head)
-        layer.trainable = not frozen
+        chosen = layer.name.startswith(_prefixes(unfreeze)) or layer.name in head
+        # A frozen BatchNormalization layer runs on its stored statistics, which small batches would spoil. A network
+        # from scratch has none worth keeping.
+        kept = frozen and isinstance(layer, keras.layers.BatchNormalization)
+        layer.trainable = chosen and not kept
+
+
+# ---------------------------------------------------------------- a phase
 
 
 def _run_phase(
-    model: Any, name: str, phase: Phase, recipe: Recipe, train: Images, validation: Images, run: Path
+    model: Any, name: str, recipe: Recipe, train: Images, validation: Images, run: Path, callbacks: Sequence[Any]
 ) -> None:
-    best, finished = run / f"{name}.weights.h5", run / f"{name}.finished.json"
-    backup = _Backup(run / f"{name}.backup")
-    if not finished.exists():
-        batches = Batches(train, recipe.batch_size, recipe.seed)
+    phase, best, done = recipe.phases()[name], run / f"{name}.weights.h5", run / f"{name}.finished.json"
+    backup, log = Backup(run / f"{name}.backup"), EpochLog(run, name)
+    stop = Stop(phase, recipe.monitor, log)
+    if not done.exists():
+        batches = Batches(train, recipe.batch_size, recipe.seed, recipe.material.balance, backup.epochs)
         model.compile(
-            optimizer=_optimizer(phase, len(batches) * phase.epochs),
-            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            metrics=["accuracy"],
+            optimizer=_optimizer(phase, len(batches) * phase.epochs), loss=_loss(recipe), metrics=[_accuracy(recipe)]
         )
-        model.fit(
-            batches,
-            validation_data=Batches(validation, recipe.batch_size),
-            initial_epoch=backup.epochs,
-            epochs=phase.epochs,
-            class_weight=class_weights(train) if recipe.material.balance == "class_weights" else None,
-            callbacks=[*_callbacks(name, phase, recipe, run, best), backup],
-            verbose="auto" if sys.stdout.isatty() else 2,
-        )
+        reseed = Reseed(recipe.seed, list(recipe.phases()).index(name))
+        progress = EpochProgress(name, phase.epochs, len(batches), len(train.samples))
+        # Killed between its last epoch and its last word, a phase has nothing left to train.
+        if backup.epochs < phase.epochs and not (backup.epochs and stop.reached()):
+            model.fit(
+                batches,
+                validation_data=Batches(validation, recipe.batch_size),
+                initial_epoch=backup.epochs,
+                epochs=phase.epochs,
+                callbacks=[
+                    reseed,
+                    progress,
+                    _checkpoint(best, recipe, log),
+                    log,
+                    stop,
+                    *_told(callbacks, name),
+                    backup,
+                ],
+                # Batches come in the order of their epoch already; Keras's would not outlive an interruption.
+                shuffle=False,
+                verbose=0,
+            )
         _require_finite(model, best, name)
-        finished.write_text(json.dumps({"phase": name}))
+        write_whole(done, json.dumps({"phase": name}).encode())
     backup.drop()
     model.load_weights(best)
+
+
+def _checkpoint(best: Path, recipe: Recipe, log: EpochLog) -> Any:
+    figures = log.figures(recipe.monitor)
+    higher = recipe.monitor == "val_accuracy"
+    return keras.callbacks.ModelCheckpoint(
+        best,
+        monitor=recipe.monitor,
+        mode="max" if higher else "min",
+        save_best_only=True,
+        save_weights_only=True,
+        initial_value_threshold=(max(figures) if higher else min(figures)) if figures else None,
+    )
+
+
+def _told(callbacks: Sequence[Any], name: str) -> Sequence[Any]:
+    for callback in callbacks:
+        if hasattr(callback, "phase"):
+            callback.phase = name
+    return callbacks
 
 
 def _require_finite(model: Any, best: Path, name: str) -> None:
@@ -135,115 +218,29 @@ def _require_finite(model: Any, best: Path, name: str) -> None:
 
 def _optimizer(phase: Phase, steps: int) -> Any:
     warmup = int(steps * phase.warmup)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=phase.learning_rate / 25,
-        decay_steps=max(1, steps - warmup),
-        warmup_target=phase.learning_rate,
-        warmup_steps=warmup,
-    )
-    return keras.optimizers.AdamW(schedule, weight_decay=phase.weight_decay)
+    options = {
+        "initial_learning_rate": phase.learning_rate / 25,
+        "decay_steps": max(1, steps - warmup),
+        "warmup_target": phase.learning_rate,
+        "warmup_steps": warmup,
+    }
+    if phase.schedule == "constant":
+        # A cosine that stays on its peak: alpha is the share of the peak that is left at the end.
+        options["alpha"] = 1.0
+    return keras.optimizers.AdamW(keras.optimizers.schedules.CosineDecay(**options), weight_decay=phase.weight_decay)
 
 
-def _callbacks(name: str, phase: Phase, recipe: Recipe, run: Path, best: Path) -> list[Any]:
-    log = _EpochLog(run / "epochs.csv", name)
-    mode = "max" if recipe.monitor == "val_accuracy" else "min"
-    return [
-        keras.callbacks.ModelCheckpoint(
-            best,
-            monitor=recipe.monitor,
-            mode=mode,
-            save_best_only=True,
-            save_weights_only=True,
-            initial_value_threshold=log.best(recipe.monitor, mode),
-        ),
-        keras.callbacks.EarlyStopping(recipe.monitor, mode=mode, patience=phase.patience),
-        log,
-    ]
+def _loss(recipe: Recipe) -> Any:
+    kinds = {"softmax": keras.losses.CategoricalCrossentropy, "sigmoid": keras.losses.BinaryCrossentropy}
+    return kinds[recipe.activation](from_logits=True, label_smoothing=recipe.regularisation.label_smoothing)
 
 
-class _Durable(keras.Sequential):  # type: ignore[misc]
-    """Writes weights under another name first: a process that is killed meanwhile leaves the old file whole."""
-
-    def save_weights(self, filepath: Path | str, **options: Any) -> None:
-        target = Path(filepath)
-        incoming = target.with_name(f"incoming.{target.name}")
-        reserve(incoming, self)
-        super().save_weights(incoming, **options)
-        incoming.replace(target)
+def _accuracy(recipe: Recipe) -> Any:
+    if recipe.activation == "softmax":
+        return keras.metrics.CategoricalAccuracy(name="accuracy")
+    return keras.metrics.MeanMetricWrapper(_all_right, name="accuracy")
 
 
-class _Backup(keras.callbacks.Callback):  # type: ignore[misc]
-    """The weights and the optimizer after the last whole epoch, in a file whose name says which epoch it was.
-
-    It must be the last callback, so that an epoch counts as done only once its checkpoint and its row are written.
-
-    Attributes:
-        epochs: how many are done.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__()
-        self._folder = folder
-        self.epochs = max((int(path.name.split(".")[0]) for path in self._files()), default=0)
-
-    def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
-        del logs
-        if self.epochs:
-            self.model.optimizer.build(self.model.trainable_variables)
-            self.model.load_weights(self._folder / f"{self.epochs}.weights.h5")
-
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        del logs
-        self._folder.mkdir(exist_ok=True)
-        before = self._files()
-        self.model.save_weights(self._folder / f"{epoch + 1}.weights.h5")
-        for path in before:
-            path.unlink()
-
-    def drop(self) -> None:
-        """The phase is finished: nobody will go on from here."""
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-    def _files(self) -> list[Path]:
-        return [path for path in self._folder.glob("*.weights.h5") if path.name.split(".")[0].isdigit()]
-
-
-class _EpochLog(keras.callbacks.Callback):  # type: ignore[misc]
-    """Appends one row per epoch, so the figures outlive an interruption."""
-
-    def __init__(self, path: Path, phase: str) -> None:
-        super().__init__()
-        self._path, self._phase, self._start = path, phase, time.monotonic()
-
-    def best(self, monitor: str, mode: str) -> float | None:
-        values = [float(row[monitor]) for row in _rows(self._path) if row["phase"] == self._phase]
-        return (max(values) if mode == "max" else min(values)) if values else None
-
-    def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        del epoch, logs
-        self._start = time.monotonic()
-
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        row = {"phase": self._phase, "epoch": epoch + 1, "seconds": round(time.monotonic() - self._start, 1)}
-        row |= {key: round(float(value), 6) for key, value in sorted((logs or {}).items())}
-        new = not self._path.exists()
-        with self._path.open("a", newline="") as file:
-            writer = csv.DictWriter(file, list(row))
-            if new:
-                writer.writeheader()
-            writer.writerow(row)
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    if not path.exists():
-        return []
-    with path.open(newline="") as file:
-        # An epoch that was interrupted after its row is run again: its last row counts.
-        latest = {(row["phase"], int(row["epoch"])): row for row in csv.DictReader(file)}
-    return list(latest.values())
-
-
-def _read_history(run: Path) -> tuple[History, float]:
-    rows = _rows(run / "epochs.csv")
-    history = {key: [float(row[key]) for row in rows] for key in rows[0] if key != "phase"}
-    return history, sum(history["seconds"])
+def _all_right(truths: Any, logits: Any) -> Any:
+    """Whether every label of an image is right: a probability of one half is a logit of zero."""
+    return ops.cast(ops.all((truths > 0.5) == (logits > 0), axis=-1), "float32")  # noqa: PLR2004

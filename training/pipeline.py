@@ -1,34 +1,76 @@
 """The whole way from a plan to a published bundle."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 
 from services.bundle.manifest import Manifest
 from services.bundle.store import Store
-from training.datasets import Watch, load_images
+from training import seen
 from training.devices import gpu_count
-from training.finetuning import fine_tune
+from training.disk import write_whole
+from training.errors import RunMismatch
+from training.finetuning import FineTuned, fine_tune, finished
+from training.images import Images, Watch, load_images
 from training.plan import Plan
 from training.publishing import publish
 from training.recipe import Recipe
-from training.runs import drop_run, open_run
+from training.runs import RECIPE, SEEN, SPLIT, drop_run, open_run
+from training.split import write_split
 
 Bar = Callable[[str, int], Watch]
 
 
-def train(plan: Plan, run: Path, weights: Path | None, store: Store, bar: Bar, *, keep: bool) -> Manifest:
-    """Train, measure and publish; started again with the same run folder, go on where it stopped.
+def train(
+    plan: Plan, run: Path, weights: Path | None, bar: Bar, *, callbacks: Sequence[Any] = ()
+) -> tuple[FineTuned, Images, Images]:
+    """Train; started again with the same run folder, go on where it stopped.
 
     Args:
         plan: what is trained on what.
-        run: folder for checkpoints; emptied once the bundle is published.
-        weights: a local file of ImageNet weights, or None.
+        run: folder for checkpoints; it also keeps the recipe, the split and what the initial weights have seen.
+        weights: a local file of initial weights, or None.
+        bar: makes a progress bar of a name and a number of images.
+        callbacks: more of Keras's.
+
+    Returns:
+        The classifier, and the images for validation and test.
+
+    Raises:
+        TrainingError: as the steps do.
+        BundleRefused: the initial weights lie in a bundle that is not whole.
+        OSError: the disk is full or cannot be written.
+    """
+    before = seen.inherited(weights)
+    # What publishing would refuse is refused before hours of training.
+    seen.require_unseen(before, seen.fingerprints(plan.folder, plan.split.test), plan.folder, plan.split.test)
+    open_run(run, plan.identity(), weights)
+    write_whole(run / RECIPE, plan.text.encode())
+    write_split(run / SPLIT, plan.split)
+    write_whole(run / SEEN, seen.pack(before))
+    # All of them before the first epoch: a damaged test image must not show only after hours.
+    train_images, validation, test = (_load(plan, name, bar) for name in ("training", "validation", "test"))
+    with precision(plan.recipe):
+        trained = fine_tune(plan.recipe, train_images, validation, run, weights, callbacks=callbacks)
+    return trained, validation, test
+
+
+def publish_run(
+    plan: Plan, run: Path, weights: Path | None, store: Store, bar: Bar, *, keep: bool, callbacks: Sequence[Any] = ()
+) -> Manifest:
+    """Train what is left to train, measure and publish.
+
+    Args:
+        plan: what is trained on what.
+        run: folder of checkpoints; emptied once the bundle is published.
+        weights: a local file of initial weights, or None.
         store: where the bundle goes.
         bar: makes a progress bar of a name and a number of images.
         keep: leave the run folder as it is.
+        callbacks: more of Keras's.
 
     Returns:
         The manifest as published.
@@ -37,26 +79,41 @@ def train(plan: Plan, run: Path, weights: Path | None, store: Store, bar: Bar, *
         TrainingError: as the steps do.
         OSError: the disk is full or cannot be written.
     """
-    open_run(run, plan.identity(), weights)
-    # All of them before the first epoch: a damaged test image must not show only after hours.
-    train_images, validation, test = (
-        load_images(plan.folder, part, plan.recipe.preprocessing, bar(name, len(part)))
-        for name, part in (
-            ("training", plan.split.train),
-            ("validation", plan.split.validation),
-            ("test", plan.split.test),
-        )
-    )
-    with _precision(plan.recipe):
-        trained = fine_tune(plan.recipe, train_images, validation, run, weights)
-    manifest = publish(store, plan, trained, validation, test)
+    trained, validation, test = train(plan, run, weights, bar, callbacks=callbacks)
+    manifest = publish(store, plan, trained, validation, test, seen.unpack((run / SEEN).read_bytes()))
     if not keep:
         drop_run(run)
     return manifest
 
 
+def publish_finished(plan: Plan, run: Path, store: Store, bar: Bar, *, keep: bool) -> Manifest:
+    """Publish a run that is trained already; its recipe and split are those of the run folder.
+
+    Raises:
+        RunMismatch: the folder holds no finished run of this plan.
+        TrainingError: as the steps do.
+        OSError: the disk is full or cannot be written.
+    """
+    if not finished(plan.recipe, run):
+        message = f"{run} holds no finished training; `python -m training train` goes on with it."
+        raise RunMismatch(message)
+    open_run(run, plan.identity(), None, finished=True)
+    validation, test = (_load(plan, name, bar) for name in ("validation", "test"))
+    trained = fine_tune(plan.recipe, validation, validation, run, None)
+    manifest = publish(store, plan, trained, validation, test, seen.unpack((run / SEEN).read_bytes()))
+    if not keep:
+        drop_run(run)
+    return manifest
+
+
+def _load(plan: Plan, name: str, bar: Bar) -> Images:
+    part = {"training": plan.split.train, "validation": plan.split.validation, "test": plan.split.test}[name]
+    watch = bar(f"Decoding {len(part)} {name} images", len(part))
+    return load_images(plan.folder, part, plan.recipe.preprocessing, watch)
+
+
 @contextlib.contextmanager
-def _precision(recipe: Recipe) -> Iterator[None]:
+def precision(recipe: Recipe) -> Iterator[None]:
     """Compute in bfloat16 where the recipe asks for it and a GPU is there; on a CPU it is slower, not faster."""
     before = keras.config.dtype_policy()
     if recipe.mixed_precision and gpu_count():

@@ -3,16 +3,19 @@
 import math
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from services.bundle.manifest import Architecture, Preprocessing, Sentence, first_error
+from services.bundle.fields import Sentence, first_error
+from services.bundle.graph import Architecture
+from services.bundle.manifest import Preprocessing
 from training.errors import RecipeInvalid
 
-Positive = Annotated[float, Field(gt=0)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
 PartShare = Annotated[float, Field(gt=0, lt=1)]
+Dropped = Annotated[float, Field(ge=0, lt=1)]
 
 
 class _Frozen(BaseModel):
@@ -20,17 +23,20 @@ class _Frozen(BaseModel):
 
 
 class Material(_Frozen):
-    """What the images are, and how they are split, by group.
+    r"""What the images are, and how they are split, by group.
 
     Attributes:
         split: shares of the images for training, validation and test; they sum to one.
-        balance: "class_weights" weighs each class by the inverse of its frequency.
+        balance: "class_weights" weighs images of rare labels more in the loss, "oversample" shows them more often.
+        group_pattern: for a folder without index.csv, a regular expression whose first group, found in an image's
+            path, names its group, as '^[^/]+/(patient\d+)_'.
     """
 
     name: Sentence
     licence: Sentence
     split: tuple[PartShare, PartShare, PartShare]
-    balance: Literal["none", "class_weights"]
+    balance: Literal["none", "class_weights", "oversample"]
+    group_pattern: str | None = None
 
     @model_validator(mode="after")
     def _whole(self) -> "Material":
@@ -40,22 +46,43 @@ class Material(_Frozen):
         return self
 
 
-class Phase(_Frozen):
-    """One phase of fine-tuning.
+class Regularisation(_Frozen):
+    """What keeps a network from learning its training images by heart.
 
     Attributes:
-        unfreeze: "none" trains the head alone, "all" every layer, else prefixes of layer names, comma-separated.
-            Batch normalisation stays in inference mode whatever this says.
-        learning_rate: the peak; it rises linearly over `warmup` of the steps and falls as a cosine to zero.
+        dropout: share of the features that is dropped before each dense layer.
+        block_dropout: share of the channels that is dropped after each block of the convnet.
+        l2: factor of the squared weights that is added to the loss, for the convnet's convolutions and the head.
+        label_smoothing: share of each truth that is spread over all labels (Szegedy et al. 2016, arXiv:1512.00567).
+    """
+
+    dropout: Dropped
+    block_dropout: Dropped = 0.0
+    l2: Annotated[float, Field(ge=0, le=1)] = 0.0
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+
+class Phase(_Frozen):
+    """One phase of training, by Adam with decoupled weight decay (Loshchilov & Hutter 2019, arXiv:1711.05101).
+
+    Attributes:
+        unfreeze: "none" trains the head alone, "all" every layer, else prefixes of layer names, comma-separated. Batch
+            normalisation of a pretrained backbone stays in inference mode whatever this says.
+        learning_rate: the peak; it rises linearly over `warmup` of the steps.
+        schedule: after that it falls as a cosine to zero, or stays constant.
+        weight_decay: zero makes it plain Adam.
         patience: epochs without a better validation figure before the phase stops.
+        stop_at: validation accuracy at which the phase stops as well.
     """
 
     unfreeze: str
     epochs: Annotated[int, Field(ge=1)]
     learning_rate: Positive
+    schedule: Literal["cosine", "constant"] = "cosine"
     warmup: Share
     weight_decay: Annotated[float, Field(ge=0)]
     patience: Annotated[int, Field(ge=1)]
+    stop_at: PartShare | None = None
 
 
 class Augmentation(_Frozen):
@@ -84,31 +111,46 @@ class Recipe(_Frozen):
     """A whole training run.
 
     Attributes:
+        activation: "softmax" where an image has one label, "sigmoid" where it may have none or several.
         monitor: the validation figure that chooses the checkpoint and stops a phase.
-        dropout: share of pooled features dropped before the logits.
         mixed_precision: compute in bfloat16 where the device is a GPU.
+        initial_weights: "imagenet" where they can be had; "random" trains from scratch.
+        head: the phase that trains what lies above the backbone; may be left out.
+        fine_tuning: the phase after it; may be left out where there is a first one.
+        search: for `tune`: values to try, by dotted names as "fine_tuning.learning_rate"; `train` passes it over.
     """
 
     task: str
-    seed: int
+    seed: Annotated[int, Field(ge=0)]
     batch_size: Annotated[int, Field(ge=1)]
+    activation: Literal["softmax", "sigmoid"] = "softmax"
     monitor: Literal["val_accuracy", "val_loss"]
-    dropout: Annotated[float, Field(ge=0, lt=1)]
     mixed_precision: bool
+    initial_weights: Literal["imagenet", "random"]
     material: Material
     architecture: Architecture
+    regularisation: Regularisation
     preprocessing: Preprocessing
     augmentation: Augmentation
-    head: Phase
-    fine_tuning: Phase
+    head: Phase | None = None
+    fine_tuning: Phase | None = None
+    search: dict[str, Any] = {}
 
     @model_validator(mode="after")
-    def _view_fits(self) -> "Recipe":
+    def _possible(self) -> "Recipe":
         edge = min(self.preprocessing.height, self.preprocessing.width)
         if self.augmentation.view > edge:
             message = f"augmentation.view is {self.augmentation.view} pixels, more than the {edge} of the input"
             raise ValueError(message)
+        if not self.phases():
+            message = "there is neither [head] nor [fine_tuning]: nothing would be trained"
+            raise ValueError(message)
         return self
+
+    def phases(self) -> dict[str, Phase]:
+        """The phases in their order, by name."""
+        both = {"head": self.head, "fine_tuning": self.fine_tuning}
+        return {name: phase for name, phase in both.items() if phase is not None}
 
 
 def read_recipe(path: Path) -> tuple[Recipe, str]:
@@ -119,14 +161,26 @@ def read_recipe(path: Path) -> tuple[Recipe, str]:
     """
     try:
         text = path.read_text("utf-8")
-        recipe = Recipe.model_validate(tomllib.loads(text), strict=False)
     except OSError as missing:
         message = f"The recipe {path} cannot be read: {missing.strerror}."
         raise RecipeInvalid(message) from missing
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as broken:
+    except UnicodeDecodeError as broken:
         message = f"The recipe {path} is not TOML: {broken}."
         raise RecipeInvalid(message) from broken
+    return parse_recipe(text, f"The recipe {path}"), text
+
+
+def parse_recipe(text: str, where: str) -> Recipe:
+    """Read a recipe from its text; `where` begins the sentence if it is refused.
+
+    Raises:
+        RecipeInvalid: not TOML, or not of this shape.
+    """
+    try:
+        return Recipe.model_validate(tomllib.loads(text), strict=False)
+    except tomllib.TOMLDecodeError as broken:
+        message = f"{where} is not TOML: {broken}."
+        raise RecipeInvalid(message) from broken
     except ValidationError as invalid:
-        message = f"The recipe {path}: {first_error(invalid)}."
+        message = f"{where}: {first_error(invalid)}."
         raise RecipeInvalid(message) from invalid
-    return recipe, text

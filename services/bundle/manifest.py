@@ -1,109 +1,21 @@
-"""Task (task.toml, written by a person) and Manifest (manifest.json, written by training alone).
+"""Manifest: everything that a trained model is but its weights, from manifest.json, which training alone writes.
 
 Nothing here has a default: a field that is missing or unknown is refused, so that a manifest can never mean
 something that training did not say. A field that does not apply is null.
 """
 
-import json
-import tomllib
 from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from services.errors import ManifestInvalid, TaskInvalid
-
-Name = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
-Sentence = Annotated[str, Field(min_length=1, max_length=2000)]
-Label = Annotated[str, Field(min_length=1, max_length=64)]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=0)]
-Edge = Annotated[int, Field(ge=32, le=1024)]
-_MOST_OF_A_NAME = 80
-Number = Annotated[float, Field(allow_inf_nan=False)]
+from services.bundle.evaluation import Evaluation
+from services.bundle.fields import Count, Edge, Frozen, Label, Name, Number, Sentence, Sha256, Share, first_error
+from services.bundle.graph import Description
+from services.errors import ManifestInvalid
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-# ---------------------------------------------------------------- task.toml
-
-
-class LabelText(_Frozen):
-    """One label as people read it."""
-
-    label: Label
-    title: Sentence
-    explanation: Sentence
-
-
-class Task(_Frozen):
-    """A clinical or editorial question that images are asked. Written by a person.
-
-    Attributes:
-        warning: the sentence that stands beside every answer.
-        serve: the version to serve, or "latest" for the highest that is fit to serve.
-    """
-
-    name: Name
-    title: Sentence
-    summary: Sentence
-    modality: Sentence
-    upload: Sentence
-    warning: Sentence
-    intended_use: Sentence
-    out_of_scope: tuple[Sentence, ...]
-    limits: tuple[Sentence, ...]
-    serve: Literal["latest"] | Annotated[int, Field(ge=1)]
-    labels: Annotated[tuple[LabelText, ...], Field(min_length=2)]
-
-    @model_validator(mode="after")
-    def _labels_differ(self) -> "Task":
-        if len({entry.label for entry in self.labels}) != len(self.labels):
-            message = "two labels have the same name"
-            raise ValueError(message)
-        return self
-
-
-def parse_task(content: bytes, folder: str) -> Task:
-    """Read task.toml; `folder` is the name of the folder that holds it.
-
-    Raises:
-        TaskInvalid: not TOML, not of this shape, or named otherwise than its folder.
-    """
-    try:
-        # TOML knows no tuples; in JSON's terms pydantic is strict and still takes an array for one.
-        task = Task.model_validate_json(json.dumps(tomllib.loads(content.decode("utf-8")), default=str))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as broken:
-        message = f"task.toml cannot be read: {broken}"
-        raise TaskInvalid(message) from broken
-    except ValidationError as invalid:
-        message = f"task.toml: {first_error(invalid)}"
-        raise TaskInvalid(message) from invalid
-    if task.name != folder:
-        message = f"task.toml names the task {task.name!r} but lies in the folder {folder!r}"
-        raise TaskInvalid(message)
-    return task
-
-
-# ---------------------------------------------------------------- manifest.json
-
-
-class Architecture(_Frozen):
-    """Which graph the weights belong to.
-
-    Attributes:
-        backbone: a row of architectures.BACKBONES.
-        hidden: units of each Dense+ReLU layer between pooling and logits; none or one.
-    """
-
-    backbone: Annotated[str, Field(pattern=r"^[a-z0-9_]+$", max_length=64)]
-    hidden: Annotated[tuple[Annotated[int, Field(ge=1, le=4096)], ...], Field(max_length=1)]
-
-
-class Preprocessing(_Frozen):
+class Preprocessing(Frozen):
     """How pixels become the model's input, float32 [height, width, 3] in 0..255.
 
     Attributes:
@@ -122,13 +34,19 @@ class Preprocessing(_Frozen):
     window_percentiles: tuple[Annotated[float, Field(ge=0, lt=50)], Annotated[float, Field(gt=50, le=100)]]
 
 
-class Calibration(_Frozen):
-    """Logits are divided by the temperature before the softmax (Guo et al. 2017, arXiv:1706.04599)."""
+class Calibration(Frozen):
+    """How logits become probabilities.
+
+    Attributes:
+        temperature: divides the logits (Guo et al. 2017, arXiv:1706.04599).
+        activation: "softmax" where an image has one label, "sigmoid" where it may have none or several.
+    """
 
     temperature: Annotated[float, Field(gt=0, le=100)]
+    activation: Literal["softmax", "sigmoid"]
 
 
-class Weights(_Frozen):
+class Weights(Frozen):
     """The weights file: which bytes, and what halving its precision cost on the validation images."""
 
     file: Literal["model.weights.h5"]
@@ -138,7 +56,7 @@ class Weights(_Frozen):
     halving: "Halving"
 
 
-class Halving(_Frozen):
+class Halving(Frozen):
     """What changed when the weights went from single to half precision."""
 
     images: Count
@@ -146,7 +64,7 @@ class Halving(_Frozen):
     largest_probability_change: Share
 
 
-class Probe(_Frozen):
+class Probe(Frozen):
     """The proof that travels in the bundle: an image and the logits it must give.
 
     Attributes:
@@ -165,110 +83,113 @@ class Probe(_Frozen):
     image_tolerance: Annotated[float, Field(gt=0, le=0.5)]
 
 
-class Part(_Frozen):
+class Seen(Frozen):
+    """Fingerprints of the images and groups that decided the weights, so that nobody measures on them by mistake.
+
+    Attributes:
+        file: arrays `images` and `groups`, uint64, sorted: the first eight bytes of the SHA-256 of each image file of
+            the training and validation parts, and of each group's source and name. Those of the bundle that the
+            weights began from are among them.
+    """
+
+    file: Literal["seen.npz"]
+    sha256: Sha256
+
+
+class Part(Frozen):
     """One part of the split."""
 
     images: Count
     groups: Count
 
 
-class Training(_Frozen):
-    """Where the weights come from."""
+class Origin(Frozen):
+    """The images that a bundle was measured on, and the software that wrote it."""
 
     data: Sentence
     data_licence: Sentence
     index_sha256: Sha256
     split_by: Literal["group", "image"]
-    train: Part
     validation: Part
     test: Part
-    initial_weights: Sentence
-    recipe: str
     seed: int
-    epochs: Count
-    seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-    device: Sentence
     software: Sentence
 
 
-class Metric(_Frozen):
-    """A measured figure with its 95 % interval, bootstrapped over groups."""
+class Training(Origin):
+    """Weights that were fitted here."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
-    value: Number
-    low: Number
-    high: Number
-
-
-class LabelMetrics(_Frozen):
-    """How one label fared on the test part; null where nothing was predicted or present."""
-
-    label: Label
-    support: Count
-    precision: Share | None
-    recall: Share | None
-    f1: Share | None
+    kind: Literal["training"]
+    train: Part
+    initial_weights: Sentence
+    recipe: str
+    epochs: Count
+    seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    device: Sentence
 
 
-class SourceMetrics(_Frozen):
-    """How one source of images fared on the test part."""
-
-    source: Sentence
-    images: Count
-    groups: Count
-    accuracy: Share
-
-
-class Evaluation(_Frozen):
-    """What was measured on the test part, once, after everything was chosen on validation.
+class Import(Origin):
+    """Weights that were fitted elsewhere and taken over; which images they were fitted to is not known.
 
     Attributes:
-        metrics: overall figures; always holds "accuracy".
-        confusion: counts, row = truth, column = prediction, both in the order of the labels.
+        file: name of the file that they came in.
     """
 
-    metrics: tuple[Metric, ...]
-    per_label: tuple[LabelMetrics, ...]
-    per_source: tuple[SourceMetrics, ...]
-    confusion: tuple[tuple[Count, ...], ...]
-
-    def metric(self, name: str) -> Metric | None:
-        """The overall figure of this name."""
-        return next((metric for metric in self.metrics if metric.name == name), None)
+    kind: Literal["import"]
+    file: Sentence
+    file_sha256: Sha256
 
 
-class Manifest(_Frozen):
+FORMAT = 2
+"""Of manifest.json, as this version writes and reads it."""
+
+
+class _Header(BaseModel):
+    """As much of a manifest as tells its format, whatever else is in it."""
+
+    model_config = ConfigDict(strict=True)
+
+    format: int
+
+
+class Manifest(Frozen):
     """Everything that a trained model is, but its weights. Written by training alone.
 
     Attributes:
         format: of this file; a reader reads one format.
         labels: in the order of the logits.
+        seen: null where nobody knows.
     """
 
-    format: Annotated[int, Field(ge=1, le=1)]
+    format: Annotated[int, Field(ge=FORMAT, le=FORMAT)]
     task: Name
     version: Annotated[int, Field(ge=1)]
     created: datetime
     labels: Annotated[tuple[Label, ...], Field(min_length=2)]
-    architecture: Architecture
+    architecture: Description
     preprocessing: Preprocessing
     calibration: Calibration
     weights: Weights
     probe: Probe
-    training: Training
+    seen: Seen | None
+    origin: Annotated[Training | Import, Field(discriminator="kind")]
     evaluation: Evaluation
 
     @model_validator(mode="after")
     def _consistent(self) -> "Manifest":
         count = len(self.labels)
-        rows = [len(row) for row in self.evaluation.confusion]
+        confusion, single = self.evaluation.confusion, self.calibration.activation == "softmax"
         checks = {
             "two labels have the same name": len(set(self.labels)) == count,
             "probe.logits and labels differ in length": len(self.probe.logits) == count,
             "evaluation.per_label and labels differ": self.labels
             == tuple(entry.label for entry in self.evaluation.per_label),
-            "evaluation.confusion is not square in the labels": rows == [count] * count,
+            "evaluation.confusion is null, but an image has one label": confusion is not None or not single,
+            "evaluation.confusion is not null, but an image may have several labels": confusion is None or single,
+            "evaluation.confusion is not square in the labels": confusion is None
+            or [len(row) for row in confusion] == [count] * count,
             "evaluation.metrics lacks accuracy": self.evaluation.metric("accuracy") is not None,
+            "seen is null, but the weights were fitted here": self.seen is not None or self.origin.kind == "import",
         }
         failed = [text for text, holds in checks.items() if not holds]
         if failed:
@@ -280,22 +201,32 @@ def parse_manifest(content: bytes) -> Manifest:
     """Read manifest.json.
 
     Raises:
-        ManifestInvalid: not JSON, a field is missing, unknown or out of range, or the parts contradict each other.
+        ManifestInvalid: not JSON, of another format, a field is missing, unknown or out of range, or the parts
+            contradict each other.
     """
     try:
         return Manifest.model_validate_json(content)
     except ValidationError as invalid:
-        message = f"manifest.json: {first_error(invalid)}"
+        message = _other_format(content) or f"manifest.json: {first_error(invalid)}"
         raise ManifestInvalid(message) from invalid
+
+
+def _other_format(content: bytes) -> str | None:
+    """What to do with a manifest of another format; None for one of ours."""
+    try:
+        found = _Header.model_validate_json(content).format
+    except ValidationError:
+        return None
+    if found == FORMAT:
+        return None
+    advice = (
+        "publish the bundle again with `python -m training publish`"
+        if found < FORMAT
+        else "it was written by a newer version"
+    )
+    return f"manifest.json is of format {found}; this version reads format {FORMAT}: {advice}"
 
 
 def serialise_manifest(manifest: Manifest) -> bytes:
     """The bytes of manifest.json: indented, one trailing newline, the same for equal manifests."""
     return (manifest.model_dump_json(indent=1) + "\n").encode()
-
-
-def first_error(invalid: ValidationError) -> str:
-    """The first complaint of pydantic as `field.path: message`, without the input's value."""
-    error = invalid.errors(include_url=False, include_input=False)[0]
-    where = ".".join(str(part)[:_MOST_OF_A_NAME] for part in error["loc"])
-    return f"{where}: {error['msg']}" if where else error["msg"]

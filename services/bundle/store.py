@@ -2,24 +2,25 @@
 
 import contextlib
 import hashlib
-import io
 import os
 import secrets
 import shutil
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.bundle.manifest import Manifest, Task, parse_manifest, parse_task, serialise_manifest
+from services.bundle.arrays import read_arrays
+from services.bundle.fingerprints import Fingerprints, read_fingerprints
+from services.bundle.manifest import Manifest, Probe, Seen, parse_manifest, serialise_manifest
+from services.bundle.task import Task, parse_task
 from services.errors import ManifestInvalid, TaskInvalid, WeightsInvalid
 
 _TASK, _MANIFEST, _CARD, _EXAMPLE = "task.toml", "manifest.json", "card.md", "example.png"
 _MOST_TEXT = 2**20
-_MOST_PROBE = 16 * 2**20
+_MOST_ARRAYS = 16 * 2**20
 
 Fingerprint = tuple[tuple[str, int, int, int], ...]
 
@@ -96,30 +97,23 @@ class Store:
     def read(self, task: str, version: int) -> Bundle:
         """Read and verify a bundle: schema, place, digests, probe. The inside of the weights file is the compiler's."""
         folder = self.root / task / str(version)
-        try:
-            return self._read(folder, task, version)
-        except FileNotFoundError as missing:
-            message = f"{Path(missing.filename).name} is missing"
-            raise ManifestInvalid(message) from missing
-        except OSError as unreadable:
-            message = f"a file cannot be read: {unreadable.strerror}"
-            raise ManifestInvalid(message) from unreadable
+        with _told():
+            manifest, digest = _manifest(folder, task, version)
+            self._require_labels(manifest)
+            weights = folder / manifest.weights.file
+            _require_digest(weights, manifest.weights.sha256, manifest.weights.size)
+            if manifest.seen is not None:
+                # Answering does not need what is in it, so it is not unpacked.
+                _vouched(folder, manifest.seen)
+            pixels, tensor = _probe_arrays(_vouched(folder, manifest.probe), manifest)
+            return Bundle(manifest, digest, weights, pixels, tensor)
 
-    def _read(self, folder: Path, task: str, version: int) -> Bundle:
-        content = _read(folder / _MANIFEST, _MOST_TEXT)
-        manifest = parse_manifest(content)
-        if (manifest.task, manifest.version) != (task, version):
-            message = f"manifest.json is of {manifest.task} version {manifest.version}, but lies in {task}/{version}"
-            raise ManifestInvalid(message)
-        self._require_labels(manifest)
-        weights = folder / manifest.weights.file
-        _require_digest(weights, manifest.weights.sha256, manifest.weights.size)
-        probe = _read(folder / manifest.probe.file, _MOST_PROBE)
-        if hashlib.sha256(probe).hexdigest() != manifest.probe.sha256:
-            message = f"{manifest.probe.file} is not the file that the manifest describes (sha-256 differs)"
-            raise ManifestInvalid(message)
-        pixels, tensor = _probe_arrays(probe, manifest)
-        return Bundle(manifest, f"sha256:{hashlib.sha256(content).hexdigest()}", weights, pixels, tensor)
+    def seen(self, task: str, version: int) -> Fingerprints | None:
+        """Which images and groups decided a bundle's weights; None where nobody knows."""
+        folder = self.root / task / str(version)
+        with _told():
+            manifest, _ = _manifest(folder, task, version)
+            return None if manifest.seen is None else read_fingerprints(_vouched(folder, manifest.seen), _MOST_ARRAYS)
 
     def _require_labels(self, manifest: Manifest) -> None:
         known = {entry.label for entry in self.task(manifest.task).labels}
@@ -132,6 +126,7 @@ class Store:
         manifest: Manifest,
         weights: Path,
         probe: bytes,
+        seen: bytes | None,
         card: str,
         report: Mapping[str, bytes],
     ) -> Manifest:
@@ -141,19 +136,25 @@ class Store:
             manifest: its version is replaced by the next free number.
             weights: file to copy in.
             probe: content of probe.npz.
+            seen: content of seen.npz; None where nobody knows which images decided the weights.
             card: content of card.md, in which "{version}" stands for the number.
             report: PNG files by name.
 
         Returns:
             The manifest as published.
+
+        Raises:
+            ManifestInvalid: the manifest does not describe this probe or this seen.npz.
         """
+        contents = _described(manifest, probe, seen)
         folder = self.root / manifest.task
         folder.mkdir(parents=True, exist_ok=True)
         incoming = folder / f".incoming-{secrets.token_hex(8)}"
         incoming.mkdir()
         try:
             shutil.copyfile(weights, incoming / manifest.weights.file)
-            (incoming / manifest.probe.file).write_bytes(probe)
+            for name, content in contents.items():
+                (incoming / name).write_bytes(content)
             (incoming / "report").mkdir()
             for name, content in report.items():
                 (incoming / "report" / name).write_bytes(content)
@@ -196,6 +197,55 @@ def _read(path: Path, limit: int) -> bytes:
     return content
 
 
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """Turn what the file system refuses into a reason."""
+    try:
+        yield
+    except FileNotFoundError as missing:
+        message = f"{Path(missing.filename).name} is missing"
+        raise ManifestInvalid(message) from missing
+    except OSError as unreadable:
+        message = f"a file cannot be read: {unreadable.strerror}"
+        raise ManifestInvalid(message) from unreadable
+
+
+def _manifest(folder: Path, task: str, version: int) -> tuple[Manifest, str]:
+    """The manifest that lies in a folder, and its digest."""
+    content = _read(folder / _MANIFEST, _MOST_TEXT)
+    manifest = parse_manifest(content)
+    if (manifest.task, manifest.version) != (task, version):
+        message = f"manifest.json is of {manifest.task} version {manifest.version}, but lies in {task}/{version}"
+        raise ManifestInvalid(message)
+    return manifest, f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def _vouched(folder: Path, described: Probe | Seen) -> bytes:
+    """The content of a file whose digest stands in the manifest."""
+    content = _read(folder / described.file, _MOST_ARRAYS)
+    _require_described(content, described)
+    return content
+
+
+def _require_described(content: bytes, described: Probe | Seen) -> None:
+    if hashlib.sha256(content).hexdigest() != described.sha256:
+        message = f"{described.file} is not the file that the manifest describes (sha-256 differs)"
+        raise ManifestInvalid(message)
+
+
+def _described(manifest: Manifest, probe: bytes, seen: bytes | None) -> dict[str, bytes]:
+    """The files of arrays that go into a bundle, by name, once the manifest is known to describe them."""
+    if (manifest.seen is None) != (seen is None):
+        message = "the manifest and the bundle disagree on whether there is a seen.npz"
+        raise ManifestInvalid(message)
+    _require_described(probe, manifest.probe)
+    contents: dict[str, bytes] = {manifest.probe.file: probe}
+    if manifest.seen is not None and seen is not None:
+        _require_described(seen, manifest.seen)
+        contents[manifest.seen.file] = seen
+    return contents
+
+
 def _special(path: Path) -> bool:
     # Opening a named pipe waits until somebody writes to it; one must not stop a whole registry.
     return path.exists() and not path.is_file()
@@ -220,16 +270,7 @@ def _require_digest(path: Path, sha256: str, size: int) -> None:
 
 
 def _probe_arrays(content: bytes, manifest: Manifest) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > _MOST_PROBE:
-                message = "probe.npz unpacks to more than a probe needs"
-                raise ManifestInvalid(message)
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            pixels, tensor = arrays["pixels"], arrays["tensor"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, MemoryError) as broken:
-        message = "probe.npz cannot be read"
-        raise ManifestInvalid(message) from broken
+    pixels, tensor = read_arrays(content, manifest.probe.file, ("pixels", "tensor"), _MOST_ARRAYS)
     shape = (manifest.preprocessing.height, manifest.preprocessing.width, 3)
     fits = tensor.dtype == np.uint8 and tensor.shape == shape
     if not fits or pixels.dtype != np.uint8 or pixels.shape[2:] != (3,) or not pixels.size:

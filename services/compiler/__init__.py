@@ -51,7 +51,8 @@ class Compiler:
         """The compiled graph of a verified bundle, from the cache where it is there.
 
         Raises:
-            WeightsInvalid: the weights file is not plain, or not of this architecture.
+            WeightsInvalid: the weights file is not plain, or not of this architecture, which may itself be one that
+                cannot be built, or not for images of this size.
             CompileFailed: the child failed, or exceeded its memory or time.
         """
         target = self._path(bundle)

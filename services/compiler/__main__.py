@@ -7,7 +7,7 @@ import sys
 import threading
 
 from services.compiler import OUT_OF_MEMORY, REFUSED
-from services.errors import WeightsInvalid
+from services.errors import BundleRefused
 
 
 def main() -> int:
@@ -21,7 +21,7 @@ def main() -> int:
         from services.compiler.conversion import convert  # noqa: PLC0415
 
         convert(order["weights"], order["manifest"], order["target"])
-    except WeightsInvalid as refused:
+    except BundleRefused as refused:
         sys.stdout.write(f"{refused}\n")
         return REFUSED
     except MemoryError:

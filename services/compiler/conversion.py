@@ -10,7 +10,7 @@ import tensorflow as tf
 import tf2onnx
 
 from services.bundle import weights
-from services.bundle.architectures import BACKBONES, build
+from services.bundle.architectures import build
 from services.bundle.manifest import Manifest
 from services.errors import WeightsInvalid
 
@@ -26,7 +26,8 @@ def convert(weights_path: str, manifest: dict[str, Any], target: str) -> None:
         target: where the graph goes.
 
     Raises:
-        WeightsInvalid: unknown architecture, changed bytes, a file that is not plain, or other shapes.
+        ManifestInvalid: an architecture that cannot be built, or not for images of this size.
+        WeightsInvalid: changed bytes, a file that is not plain, or other shapes.
     """
     described = Manifest.model_validate_json(json.dumps(manifest))
     model = load_classifier(Path(weights_path).read_bytes(), described)
@@ -44,13 +45,10 @@ def load_classifier(content: bytes, manifest: Manifest) -> Any:
     """Build the manifest's architecture and load verified weights into it, as float32.
 
     Raises:
-        WeightsInvalid: as `convert`.
+        ManifestInvalid, WeightsInvalid: as `convert`.
     """
     if hashlib.sha256(content).hexdigest() != manifest.weights.sha256:
         message = "weights: the file changed while it was being read"
-        raise WeightsInvalid(message)
-    if manifest.architecture.backbone not in BACKBONES:
-        message = f"the backbone {manifest.architecture.backbone} is not one of {', '.join(sorted(BACKBONES))}"
         raise WeightsInvalid(message)
     found = weights.inspect(content)
     size = (manifest.preprocessing.height, manifest.preprocessing.width)

@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -5,10 +6,10 @@ from typing import Any
 import pytest
 
 from tests.browser.chromium import Tab
-from tests.bundles import draw, encode, publish_tiny
+from tests.bundles import draw, draw_together, encode, publish_tiny
 
 LONG = ("supercalifragilistic-" * 3 + "x", "Aluminium hydroxide with simeticone", "c", *"defghijkl")
-PATHS = ("/", "/tasks/shapes", "/tasks/long/card", "/models", "/tasks/none", "result")
+PATHS = ("/", "/tasks/shapes", "/tasks/long/card", "/tasks/bought/card", "/models", "/tasks/none", "result", "several")
 
 # WCAG 2.2, 1.4.3: relative luminance and contrast of each text with what is painted behind it.
 POOR_CONTRAST = """(() => {
@@ -46,15 +47,15 @@ POOR_CONTRAST = """(() => {
 
 @pytest.fixture
 def show(tab: Tab, server: str, tmp_path: Path) -> Callable[[str], Tab]:
-    """Go to a page; "result" is the one that a form leads to."""
+    """Go to a page; "result" and "several" are those that a form leads to, with one finding and with two."""
     image = tmp_path / f"{'a-very-long-name-' * 6}.png"
-    image.write_bytes(encode(draw(0)))
 
     def showing(path: str) -> Tab:
-        if path != "result":
+        if path.startswith("/"):
             tab.open(server + path)
             return tab
-        tab.open(f"{server}/tasks/long")
+        image.write_bytes(encode(draw(0) if path == "result" else draw_together(0, 2, seed=900)))
+        tab.open(f"{server}/tasks/{'long' if path == 'result' else 'mixed'}")
         tab.choose("#image", image)
         # The preview moves the button down when it comes.
         tab.until("document.querySelector('[data-preview]').naturalWidth > 0")
@@ -66,9 +67,11 @@ def show(tab: Tab, server: str, tmp_path: Path) -> Callable[[str], Tab]:
 
 
 @pytest.fixture
-def store(store: Path) -> Path:
-    """The usual store with a task of many and long labels."""
+def store(store: Path, mixed: Path) -> Path:
+    """The usual store with tasks of many and long labels, of several labels per image, and of imported weights."""
     publish_tiny(store, "long", labels=LONG)
+    publish_tiny(store, "bought", seed=1, imported=True)
+    shutil.copytree(mixed / "mixed", store / "mixed")
     return store
 
 
@@ -87,15 +90,31 @@ def test_every_page_fits_is_legible_and_obeys_its_policy(tab: Tab, show: Show, w
         assert [text for text in tab.complaints if allowed is None or allowed not in text] == [], path
 
 
-def test_the_finding_is_the_largest_text_and_all_of_it_is_on_a_phones_first_screen(tab: Tab, show: Show) -> None:
+@pytest.mark.parametrize("path", ["result", "several"])
+def test_the_finding_is_the_largest_text_and_all_of_it_is_on_a_phones_first_screen(
+    tab: Tab, show: Show, path: str
+) -> None:
     tab.screen(360, 740)
-    show("result")
+    show(path)
     sizes = tab.evaluate(
         "[...document.querySelectorAll('main *')].map((e) => [getComputedStyle(e).fontSize, e.localName])"
     )
     assert max(sizes, key=lambda pair: float(pair[0].removesuffix("px")))[1] == "h1"
     for part in ("h1", ".probability", ".warning"):
-        assert tab.evaluate(f"document.querySelector('{part}').getBoundingClientRect().bottom") < 740, part
+        lowest = f"Math.max(...[...document.querySelectorAll('{part}')].map((e) => e.getBoundingClientRect().bottom))"
+        assert tab.evaluate(lowest) < 740, part
+
+
+def test_labels_stay_in_sight_while_a_phone_draws_their_figures_past_them(tab: Tab, show: Show) -> None:
+    tab.screen(360, 740)
+    show("/tasks/long/card")
+    table = "document.querySelector('.data.wide')"
+    left = f"{table}.querySelector('tbody th').getBoundingClientRect().left"
+    before = tab.evaluate(left)
+    assert tab.evaluate(f"{table}.parentElement.scrollWidth > 2 * {table}.parentElement.clientWidth")
+    tab.evaluate(f"{table}.parentElement.scrollLeft = 200")
+    assert tab.evaluate(f"{table}.getBoundingClientRect().left") == pytest.approx(before - 200)
+    assert tab.evaluate(left) == pytest.approx(before)
 
 
 def test_bars_are_as_long_as_their_probabilities(tab: Tab, show: Show) -> None:

@@ -16,13 +16,14 @@ from starlette.requests import Request
 from starlette.testclient import TestClient
 
 from main import create_app
+from routers import wording
 from routers.contexts import CardPage, IndexPage, ModelsPage, Page, ResultPage, TaskPage
 from routers.pages import renderer
 from routers.problems import TABLE, Problem, templates
 from routers.wording import FILTERS
 from services.inference import Predictor
 from services.settings import Settings
-from tests.bundles import SHAPES, draw, encode, publish_tiny, write_task
+from tests.bundles import SHAPES, draw, draw_together, encode, publish_tiny, write_task
 
 BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 PATHS: dict[type[Page], str] = {
@@ -240,7 +241,8 @@ def test_an_example_is_offered_where_there_is_one(settings: Settings) -> None:
 def test_the_answer_is_the_finding_before_everything_else(client: TestClient, number: int) -> None:
     answer = send(client, encode(draw(number)))
     page, text = answer.context, text_of(answer.text.partition("<main")[2])
-    assert page["finding"].label == SHAPES[number]
+    (found,) = page["found"]
+    assert found.label == SHAPES[number]
     assert page["bars"][0].label == SHAPES[number]
     assert sorted(bar.label for bar in page["bars"]) == sorted(SHAPES)
     said = [f"Shapes {SHAPES[number].title()}", "(calibrated)", f"A drawn {SHAPES[number]}.", "means nothing."]
@@ -293,14 +295,82 @@ def test_notes_on_the_image_are_shown(client: TestClient) -> None:
 def test_an_answer_without_a_finding_gives_the_reason(client: TestClient) -> None:
     context = {**send(client, encode(draw(0))).context}
     request = context.pop("request")
-    page = replace(
-        ResultPage(**context), finding=None, outcome="not_applicable", reason="It is no drawing.", picture=None
-    )
+    page = replace(ResultPage(**context), found=(), outcome="not_applicable", reason="It is no drawing.", picture=None)
     html = bytes(renderer()(request, page).body).decode()
     assert "Not applicable</h1>" in html
     assert "It is no drawing." in html
     assert "(calibrated)" not in html
-    assert 'class="leading"' not in html
+    assert 'class="several"' not in html
+
+
+# ---------------------------------------------------------------- several labels
+
+
+def shown(client: TestClient, task: str, *numbers: int) -> tuple[Any, str]:
+    """The answer to a picture of some shapes: the page's context, and what stands in its main part."""
+    answer = send(client, encode(draw_together(*numbers, seed=900)), task=task)
+    assert answer.status_code == 200
+    return answer.context, text_of(answer.text.partition("<main")[2])
+
+
+def test_of_several_labels_the_page_shows_all_that_were_found(several: str, client: TestClient) -> None:
+    page, text = shown(client, several, 0, 2)
+    titles = [found.title for found in page["found"]]
+    assert set(titles) == {"Disc", "Stripes"}
+    assert [bar.title for bar in page["bars"] if bar.found] == titles
+    assert f"Mixed {titles[0]} and {titles[1]} {titles[0]}" in text
+    for found in page["found"]:
+        assert f"{found.title} {wording.probability(found.probability)} (calibrated) Of 100 such answers for" in text
+        assert found.explanation in text
+    assert "A drawn square." not in text
+    assert "No other label" not in text
+    assert "An image may have several of these labels, or none" in text
+    assert "they do not add up to 100 %" in text
+
+
+def test_one_of_several_labels_is_shown_like_a_finding_and_the_others_are_ruled_out(
+    several: str, client: TestClient
+) -> None:
+    page, text = shown(client, several, 1)
+    (found,) = page["found"]
+    assert found.title == "Square"
+    assert f"Mixed Square {wording.probability(found.probability)} (calibrated) Of 100 such answers for this" in text
+    assert "A drawn square. No other label reached a probability of one half." in text
+
+
+def test_where_no_label_was_found_the_page_says_so(several: str, client: TestClient) -> None:
+    page, text = shown(client, several)
+    assert page["found"] == ()
+    assert "Mixed Uncertain No label reached a probability of one half." in text
+    assert "(calibrated)" not in text
+    assert not any(bar.found for bar in page["bars"])
+    assert len(page["bars"]) == 3
+
+
+def test_no_bar_leads_where_nothing_was_found(several: str, client: TestClient) -> None:
+    leading = [
+        send(client, encode(draw_together(*numbers, seed=900)), task=several).text.count('<tr class="leading">')
+        for numbers in ((), (1,), (0, 2))
+    ]
+    assert leading == [0, 1, 2]
+
+
+def test_one_label_per_image_is_worded_as_before(several: str, client: TestClient) -> None:
+    _, text = shown(client, "shapes", 0)
+    for said in ("for this label", "No other label", "several", "every label of an image", "add up"):
+        assert said not in text
+    for path, said in {
+        "/": "100 % with every label right on 72 test images",
+        f"/tasks/{several}": "Measured accuracy, every label of an image right 100 %",
+        f"/tasks/{several}/card": "it counts as right in the accuracy only if every one of its labels is.",
+    }.items():
+        assert said in text_of(get(client, path).text)
+    assert "3 labels that it can name, of which an image may have several" in get(client, f"/tasks/{several}").text
+    assert "one for each label by itself" in get(client, f"/tasks/{several}/card").text
+    assert "What was taken for what" not in get(client, f"/tasks/{several}/card").text
+
+
+# ---------------------------------------------------------------- what was sent
 
 
 def test_nothing_that_was_sent_is_kept_or_logged(
@@ -342,7 +412,7 @@ def test_what_others_wrote_is_shown_and_never_run(settings: Settings) -> None:
     escaped = "&lt;script&gt;alert(1)&lt;/script&gt;"
     with started(settings) as client:
         answer = send(client, encode(draw(0)), name=f"{attack}.png", task="hostile")
-        assert answer.context["finding"].label == attack
+        assert answer.context["found"][0].label == attack
         assert answer.context["filename"] == f"{attack}.png"
         assert answer.text.count(escaped.replace("script", "Script").replace("alert", "Alert")) >= 2
         assert f"{escaped}.png" in answer.text
@@ -421,7 +491,8 @@ def test_the_card_holds_every_figure_of_the_manifest(settings: Settings) -> None
     manifest = publish_tiny(settings.model_store, "cards", temperature=1.7)
     with started(settings) as client:
         answer = get(client, "/tasks/cards/card")
-    text, training = text_of(answer.text), manifest.training
+    text, training = text_of(answer.text), manifest.origin
+    assert training.kind == "training"
     assert "Model card, version 1" in text
     assert "Temperature 1.7000" in text
     for said in (training.data, training.data_licence, training.initial_weights, training.device, training.software):
@@ -429,11 +500,54 @@ def test_the_card_holds_every_figure_of_the_manifest(settings: Settings) -> None
     for digest in (manifest.weights.sha256, training.index_sha256):
         assert digest in text
     for label in SHAPES:
-        assert f"{label.title()} 24 100 % 100 % 1.0000" in text
-    assert "drawn 72 72 100 %" in text
+        assert (
+            f"{label.title()} 24 100 % 91.0 % to 100 % 100 % 92.0 % to 100 % 100 % 93.0 % to 100 % "
+            "1.0000 0.9400 to 1.0000 1.0000 0.9600 to 1.0000 1.0000 0.9700 to 1.0000"
+        ) in text
+    assert "Label Images Precision Recall Specificity F1 ROC AUC Average precision" in text
+    assert "drawn 72 72 100 % 95.0 % to 100 % 100 % 94.0 % to 100 %" in text
+    assert "Architecture convnet, blocks of 16, 32, 64, 128 filters Started from" in text
+    assert "Training 72 72 Validation 72 72 Test 72 72" in text
     assert "Disc 24 0 0 Square 0 24 0 Stripes 0 0 24" in text
     assert "Halving the weights changed 0 of 72 validation answers" in text
     assert 'task = "shapes"' in text.replace("&#34;", '"')
+
+
+def test_the_card_leaves_a_dash_where_nothing_was_measured(settings: Settings) -> None:
+    evaluation = publish_tiny(settings.model_store, "first").evaluation
+    label = evaluation.per_label[0].model_copy(update={"precision": None, "roc_auc": None})
+    source = evaluation.per_source[0].model_copy(update={"balanced_accuracy": None})
+    fewer = {"per_label": (label, *evaluation.per_label[1:]), "per_source": (source,)}
+    publish_tiny(settings.model_store, "second", changes={"evaluation": evaluation.model_copy(update=fewer)})
+    with started(settings) as client:
+        text = text_of(get(client, "/tasks/second/card").text)
+    assert (
+        "Disc 24 \N{EN DASH} 100 % 92.0 % to 100 % 100 % 93.0 % to 100 % 1.0000 0.9400 to 1.0000 \N{EN DASH} 1.0"
+        in text
+    )
+    assert "drawn 72 72 100 % 95.0 % to 100 % \N{EN DASH}" in text
+
+
+def test_the_card_says_what_nobody_knows_of_imported_weights(settings: Settings) -> None:
+    origin = publish_tiny(settings.model_store, "bought", imported=True).origin
+    assert origin.kind == "import"
+    with started(settings) as client:
+        card = text_of(get(client, "/tasks/bought/card").text)
+        pages = [card, *(text_of(get(client, path).text) for path in ("/tasks/bought", "/"))]
+    for said in (
+        f"taken over from the file legacy.h5 ( sha256:{origin.file_sha256} )",
+        "Nobody knows to which images they were fitted, so the test images may have been among them",
+        "Data that it was measured on drawn by code",
+        "Part Images Groups Validation 72 72 Test 72 72",
+        "Architecture imported graph of 11 layers Imported from legacy.h5",
+    ):
+        assert said in card
+    for said in ("Started from", "epochs in", "The recipe", "Training data"):
+        assert said not in card
+    assert "72 test images. The weights were fitted elsewhere, and nobody knows to which images" in pages[1]
+    # The other task's model has never seen its test images, and says so.
+    assert pages[2].count("which the model may have seen") == 1
+    assert not any("the model never saw. The images were split" in page for page in pages)
 
 
 def test_the_calibration_error_is_shown_where_it_was_measured(settings: Settings) -> None:

@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -7,12 +8,14 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from main import create_app
 from routers.schemas import PredictionsShape
 from services.bundle.calibration import probabilities
 from services.bundle.preprocessing import prepare
 from services.registry import Registry
 from services.settings import Settings
-from tests.bundles import SHAPES, draw, encode
+from tests.bundles import SHAPES, draw, draw_together, encode, publish_tiny, write_task
+from tests.conftest import wait_until_ready
 
 LARGE = np.zeros((2001, 2000, 3), np.uint8)
 URL = "/api/v1/tasks/shapes/predictions"
@@ -69,6 +72,24 @@ def test_the_probabilities_are_the_networks_own_divided_by_the_temperature(
     (prediction,) = post(client, encode(draw(1))).json()["predictions"]
     for entry in prediction["probabilities"]:
         assert entry["probability"] == pytest.approx(expected[entry["label"]], abs=1e-6)
+
+
+def test_of_several_labels_each_has_a_probability_of_its_own(several: str, client: TestClient) -> None:
+    url = f"/api/v1/tasks/{several}/predictions"
+    both, none = (encode(draw_together(*shown, seed=900)) for shown in ((0, 2), ()))
+    answer = client.post(url, files=[("image", both), ("image", none)]).json()
+    PredictionsShape.model_validate(answer)
+    first, second = answer["predictions"]
+    assert first["outcome"] == "finding"
+    assert first["prediction_set"] == [each["label"] for each in first["probabilities"][:2]]
+    assert set(first["prediction_set"]) == {SHAPES[0], SHAPES[2]}
+    assert first["finding"]["label"] == first["prediction_set"][0]
+    assert first["finding"]["title"] == first["prediction_set"][0].title()
+    assert sum(each["probability"] for each in first["probabilities"]) > 1.5
+    assert (second["outcome"], second["finding"], second["prediction_set"]) == ("uncertain", None, [])
+    assert second["reason"] == "No label reached a probability of one half."
+    assert len(second["probabilities"]) == 3
+    assert all(each["probability"] < 0.5 for each in second["probabilities"])
 
 
 def test_a_raw_body_is_answered_like_a_form(client: TestClient) -> None:
@@ -169,6 +190,72 @@ def test_a_task_tells_its_limits_and_its_warning(client: TestClient) -> None:
     assert task["warning"]
     assert task["limits"]
     assert task["model"]["version"] == 1
+    assert task["multilabel"] is False
+
+
+def test_a_task_tells_how_each_label_and_each_source_fared(client: TestClient) -> None:
+    task = client.get("/api/v1/tasks/shapes").json()
+    lows = {"precision": 0.91, "recall": 0.92, "specificity": 0.93, "f1": 0.94, "roc_auc": 0.96}
+    figures = {
+        name: {"value": 1.0, "low": low, "high": 1.0} for name, low in (lows | {"average_precision": 0.97}).items()
+    }
+    assert task["per_label"] == [{"label": label, "support": 24, **figures} for label in SHAPES]
+    (source,) = task["per_source"]
+    assert source == {
+        "source": "drawn",
+        "images": 72,
+        "groups": 72,
+        "accuracy": {"value": 1.0, "low": 0.95, "high": 1.0},
+        "balanced_accuracy": {"value": 1.0, "low": 0.94, "high": 1.0},
+    }
+    assert task["origin"] == {
+        "kind": "training",
+        "data": "drawn by code",
+        "data_licence": "none needed",
+        "test_images": 72,
+        "test_groups": 72,
+        "file": None,
+        "file_sha256": None,
+    }
+
+
+def test_a_task_tells_when_its_labels_do_not_exclude_each_other(several: str, client: TestClient) -> None:
+    assert client.get(f"/api/v1/tasks/{several}").json()["multilabel"] is True
+
+
+def test_what_was_not_measured_is_null(store: Path, settings: Settings) -> None:
+    shutil.rmtree(store / "shapes" / "1")
+    evaluation = publish_tiny(store).evaluation
+    label = evaluation.per_label[0].model_copy(update={"precision": None, "roc_auc": None})
+    source = evaluation.per_source[0].model_copy(update={"balanced_accuracy": None})
+    fewer = {"per_label": (label, *evaluation.per_label[1:]), "per_source": (source,)}
+    publish_tiny(store, changes={"evaluation": evaluation.model_copy(update=fewer)})
+    with TestClient(create_app(settings)) as client:
+        wait_until_ready(client)
+        task = client.get("/api/v1/tasks/shapes").json()
+    assert task["serving"] == 2
+    assert (task["per_label"][0]["precision"], task["per_label"][0]["roc_auc"]) == (None, None)
+    assert task["per_label"][0]["recall"]["low"] == 0.92
+    assert task["per_source"][0]["balanced_accuracy"] is None
+
+
+def test_a_task_tells_that_its_weights_come_from_elsewhere(store: Path, settings: Settings) -> None:
+    origin = publish_tiny(store, imported=True).origin
+    assert origin.kind == "import"
+    with TestClient(create_app(settings)) as client:
+        wait_until_ready(client)
+        told = client.get("/api/v1/tasks/shapes").json()
+    assert told["serving"] == 2
+    assert told["origin"]["kind"] == "import"
+    assert (told["origin"]["file"], told["origin"]["file_sha256"]) == ("legacy.h5", origin.file_sha256)
+
+
+def test_a_task_without_a_model_tells_no_figures(store: Path, settings: Settings) -> None:
+    write_task(store, "empty")
+    with TestClient(create_app(settings)) as client:
+        task = client.get("/api/v1/tasks/empty").json()
+    assert [task[field] for field in ("serving", "model", "multilabel", "origin")] == [None] * 4
+    assert (task["metrics"], task["per_label"], task["per_source"]) == ({}, [], [])
 
 
 def test_openapi_lists_each_task_with_its_labels_and_its_models_real_answer(client: TestClient, store: Path) -> None:

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from routers import wording
-from services.bundle.manifest import Metric
+from services.bundle.evaluation import Estimate
 
 
 @pytest.mark.parametrize(
@@ -50,25 +50,46 @@ def test_a_probability_is_counted_in_answers(value: float, text: str) -> None:
     assert wording.in_words(value) == text.replace("answers", "answers on images like those it was tested on")
 
 
+def test_answers_for_one_of_several_labels_are_counted_as_such() -> None:
+    counted = "Of 100 such answers for this label on images like those it was tested on, about 98 are right."
+    assert wording.in_words(0.979, "such answers for this label") == counted
+
+
 @pytest.mark.parametrize(
     ("name", "value", "span"),
     [
         ("accuracy", "99.2 %", "98.7 % to 99.7 %"),
         ("balanced_accuracy", "99.2 %", "98.7 % to 99.7 %"),
+        ("precision", "99.2 %", "98.7 % to 99.7 %"),
+        ("macro_recall", "99.2 %", "98.7 % to 99.7 %"),
+        ("macro_specificity", "99.2 %", "98.7 % to 99.7 %"),
+        ("f1", "0.9923", "0.9866 to 0.9971"),
         ("macro_roc_auc", "0.9923", "0.9866 to 0.9971"),
+        ("average_precision", "0.9923", "0.9866 to 0.9971"),
+        ("macro_average_precision", "0.9923", "0.9866 to 0.9971"),
+        ("expected_calibration_error", "0.9923", "0.9866 to 0.9971"),
     ],
 )
 def test_a_figure_is_written_in_its_own_kind_of_number(name: str, value: str, span: str) -> None:
-    metric = Metric(name=name, value=0.9923, low=0.9866, high=0.9971)
-    assert (wording.metric_value(metric), wording.interval(metric)) == (value, span)
+    estimate = Estimate(value=0.9923, low=0.9866, high=0.9971)
+    assert (wording.figure(estimate, name), wording.interval(estimate, name)) == (value, span)
+
+
+def test_a_figure_that_could_not_be_measured_is_a_dash() -> None:
+    assert wording.figure(None, "precision") == "\N{EN DASH}"
 
 
 @pytest.mark.parametrize(
     ("name", "title"),
-    [("ece_uncalibrated", "Calibration error before calibration"), ("balanced_accuracy", "Balanced accuracy")],
+    [
+        ("ece_uncalibrated", "Calibration error before calibration"),
+        ("macro_average_precision", "Average precision, mean over labels"),
+        ("balanced_accuracy", "Balanced accuracy"),
+        ("brier_score", "Brier score"),
+    ],
 )
 def test_a_figure_has_a_title_also_when_nobody_wrote_one(name: str, title: str) -> None:
-    assert wording.metric_title(Metric(name=name, value=0, low=0, high=0)) == title
+    assert wording.figure_title(name) == title
 
 
 @pytest.mark.parametrize(
@@ -103,6 +124,7 @@ def test_limits_are_told_in_units_that_people_use() -> None:
     assert wording.count(8691) == "8,691"
     assert wording.listed(["JPEG", "PNG", "BMP"]) == "JPEG, PNG or BMP"
     assert wording.listed(["PNG"]) == "PNG"
+    assert wording.listed(["Disc", "Square", "Stripes"], "and") == "Disc, Square and Stripes"
 
 
 def test_a_digest_is_cut_and_a_bar_is_measured() -> None:

@@ -8,8 +8,9 @@ from PIL import Image
 
 from services.errors import Overloaded, UndecodableImage
 from services.inference import Prediction, Predictor
+from services.network import Network
 from services.registry import Registry
-from tests.bundles import EDGE, SHAPES, draw, encode
+from tests.bundles import EDGE, SHAPES, draw, draw_together, encode
 
 
 @pytest.fixture
@@ -17,8 +18,10 @@ def predictor() -> Predictor:
     return Predictor(concurrency=2, queue_limit=1, max_pixels=10**6)
 
 
-def answer(predictor: Predictor, registry: Registry, image: Path, *, preview: bool = False) -> Prediction:
-    live = registry.live("shapes")
+def answer(
+    predictor: Predictor, registry: Registry, image: Path, *, task: str = "shapes", preview: bool = False
+) -> Prediction:
+    live = registry.live(task)
 
     async def ask() -> Prediction:
         return await predictor.predict(live, image, preview=preview)
@@ -36,9 +39,74 @@ def test_the_finding_is_the_first_of_the_probabilities_with_its_title(
     assert prediction.finding is not None
     assert prediction.finding.label == SHAPES[1] == prediction.probabilities[0].label
     assert prediction.finding.title == registry.live("shapes").titles[SHAPES[1]]
+    assert prediction.prediction_set is None
+    assert prediction.reason is None
     assert prediction.notes == ()
     assert prediction.preview is None
     assert prediction.timing.total >= prediction.timing.network > 0
+
+
+# ---------------------------------------------------------------- several labels
+
+
+@pytest.mark.parametrize("shown", [(0,), (1,), (2,), (0, 1), (0, 2), (2, 1)])
+def test_of_several_labels_all_that_are_shown_are_named_highest_first(
+    predictor: Predictor, several: str, registry: Registry, tmp_path: Path, shown: tuple[int, ...]
+) -> None:
+    image = tmp_path / "image"
+    image.write_bytes(encode(draw_together(*shown, seed=900)))
+    prediction = answer(predictor, registry, image, task=several)
+    assert prediction.prediction_set is not None
+    assert set(prediction.prediction_set) == {SHAPES[number] for number in shown}
+    assert prediction.prediction_set == tuple(entry.label for entry in prediction.probabilities[: len(shown)])
+    assert prediction.finding is not None
+    assert (prediction.outcome, prediction.reason) == ("finding", None)
+    assert prediction.finding.label == prediction.prediction_set[0]
+    assert prediction.finding.probability == prediction.probabilities[0].probability
+    listed = [entry.probability for entry in prediction.probabilities]
+    assert listed == sorted(listed, reverse=True)
+    assert listed[len(shown) - 1] >= 0.5 > max(0.0, *listed[len(shown) :])
+    # Each for itself: what one label takes, no other loses.
+    assert sum(listed) == pytest.approx(len(shown), abs=0.45)
+
+
+def test_where_several_labels_may_be_none_need_be(
+    predictor: Predictor, several: str, registry: Registry, tmp_path: Path
+) -> None:
+    image = tmp_path / "image"
+    image.write_bytes(encode(draw_together(seed=900)))
+    prediction = answer(predictor, registry, image, task=several)
+    assert (prediction.outcome, prediction.finding, prediction.prediction_set) == ("uncertain", None, ())
+    assert prediction.reason == "No label reached a probability of one half."
+    assert max(entry.probability for entry in prediction.probabilities) < 0.5
+    # Of one label per image the likeliest is named all the same.
+    assert answer(predictor, registry, image).finding is not None
+
+
+@pytest.mark.parametrize(
+    ("logits", "named"),
+    [
+        ((0.0, -1e-6, -3.0), (SHAPES[0],)),
+        ((-1e-6, -1.0, -1e-3), ()),
+        ((1.0, 3.0, 2.0), (SHAPES[1], SHAPES[2], SHAPES[0])),
+    ],
+)
+def test_a_label_is_named_from_a_probability_of_one_half(
+    predictor: Predictor,
+    several: str,
+    registry: Registry,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    logits: tuple[float, ...],
+    named: tuple[str, ...],
+) -> None:
+    image = tmp_path / "image"
+    image.write_bytes(encode(draw(0)))
+    monkeypatch.setattr(Network, "logits", lambda *_: np.array(logits))
+    assert answer(predictor, registry, image, task=several).prediction_set == named
+
+
+# ---------------------------------------------------------------- the image
 
 
 def test_the_preview_is_what_the_model_saw(predictor: Predictor, registry: Registry, tmp_path: Path) -> None:

@@ -179,6 +179,10 @@ def without_manifest(folder: Path) -> None:
     (folder / "manifest.json").unlink()
 
 
+def without_seen(folder: Path) -> None:
+    (folder / "seen.npz").unlink()
+
+
 def with_symlink(folder: Path) -> None:
     path = folder / "model.weights.h5"
     path.rename(folder / "elsewhere")
@@ -202,11 +206,23 @@ def edited(**changes: Any) -> Callable[[Path], None]:
         pytest.param(truncated, "bytes, the manifest says", id="truncated"),
         pytest.param(tampered, "sha-256 differs", id="tampered"),
         pytest.param(without_weights, "model.weights.h5 is missing", id="no weights"),
+        pytest.param(without_seen, "seen.npz is missing", id="no fingerprints"),
         pytest.param(without_manifest, "manifest.json is missing", id="no manifest"),
         pytest.param(with_symlink, "symbolic link", id="symlink"),
         pytest.param(edited(surprise=1), "surprise", id="unknown field"),
         pytest.param(edited(version=9), "but lies in shapes/2", id="another version"),
-        pytest.param(edited(architecture={"backbone": "nonesuch"}), "nonesuch is not one of", id="unknown backbone"),
+        pytest.param(edited(format=1), "format 1; this version reads format 2", id="older format"),
+        pytest.param(
+            edited(architecture={"backbone": "nonesuch", "filters": []}),
+            "nonesuch is not one of",
+            id="unknown backbone",
+        ),
+        pytest.param(
+            edited(architecture={"backbone": "inception_resnet_v2", "filters": []}),
+            "wants images of at least 75 x 75 pixels, not 32 x 32",
+            id="too small an image",
+        ),
+        pytest.param(edited(architecture={"filters": [16, 32, 64, 64]}), "has the shape", id="other filters"),
         pytest.param(edited(probe={"logits": [9.0, -9.0, 0.0]}), "the reference tensor gives", id="false probe"),
     ],
 )

@@ -11,8 +11,8 @@ import pytest
 
 from services.bundle.store import Store
 from tests.bundles import SHAPES, draw, encode, write_task
-from training.datasets import Images, load_images
 from training.finetuning import FineTuned, fine_tune
+from training.images import Images, load_images
 from training.plan import Plan, draw_up
 from training.recipe import Recipe, read_recipe
 
@@ -24,8 +24,8 @@ task = "shapes"
 seed = 3
 batch_size = 8
 monitor = "val_accuracy"
-dropout = 0.1
 mixed_precision = true
+initial_weights = "random"
 
 [material]
 name = "Shapes drawn by code"
@@ -35,7 +35,11 @@ balance = "class_weights"
 
 [architecture]
 backbone = "convnet"
+filters = [16, 32, 64, 128]
 hidden = []
+
+[regularisation]
+dropout = 0.1
 
 [preprocessing]
 height = 40

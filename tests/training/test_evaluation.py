@@ -1,206 +1,123 @@
-"""Figures against cases worked out by hand, and intervals that know what a group is."""
-
-import math
-from collections.abc import Sequence
-from typing import Any
+"""Every figure of labelled images, with intervals that know what a group is."""
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from services.bundle.calibration import probabilities
-from services.bundle.manifest import Calibration, Evaluation
-from tests.training.conftest import Trained
-from training.datasets import Images, Sample
-from training.evaluation import (
-    Answers,
-    answer,
-    calibration_error,
-    confusions,
-    evaluate,
-    fit_temperature,
-    log_loss,
-    reliability,
-    roc_auc,
-)
+from services.bundle.evaluation import Evaluation
+from services.bundle.manifest import Calibration
+from tests.training.answering import ONCE, SEVERAL, answers, guesses, one_hot, samples, yes_no
+from training.answers import Answers
+from training.evaluation import evaluate, measure, summarise
+from training.metrics import TITLES
 
-ONCE = Calibration(temperature=1.0)
-
-
-def ones(count: int) -> NDArray[np.float64]:
-    return np.ones((1, count))
-
-
-def answers(
-    predicted: Sequence[int],
-    truth: Sequence[int],
-    labels: int,
-    groups: Sequence[object] | None = None,
-    sure: float = 0.8,
-) -> Answers:
-    """Answers that give `sure` to what was predicted and share the rest among the other labels."""
-    chances = np.full((len(predicted), labels), (1 - sure) / (labels - 1))
-    chances[np.arange(len(predicted)), predicted] = sure
-    named = groups or range(len(predicted))
-    samples = tuple(Sample(f"{index}.png", "x", f"g{group}", "drawn") for index, group in enumerate(named))
-    return Answers(np.log(chances), np.array(truth), samples)
+AB = ("a", "b")
 
 
 def figures(evaluation: Evaluation) -> dict[str, float]:
     return {metric.name: metric.value for metric in evaluation.metrics}
 
 
-# ---------------------------------------------------------------- single figures
+def interval(given: Answers, name: str = "accuracy", seed: int = 1) -> tuple[float, float]:
+    metric = evaluate(given, AB, ONCE, seed).metric(name)
+    assert metric is not None
+    assert metric.low <= metric.value <= metric.high
+    return metric.low, metric.high
 
 
-def test_roc_auc_of_a_known_case() -> None:
-    # The example of scikit-learn's documentation of roc_auc_score.
-    area = roc_auc(np.array([0.1, 0.4, 0.35, 0.8]), np.array([False, False, True, True]), ones(4))
-    assert area.tolist() == [0.75]
-
-
-def test_roc_auc_counts_ties_one_half_and_weights_as_copies() -> None:
-    random = np.random.default_rng(1)
-    scores = random.integers(0, 5, 40) / 5
-    positive = random.random(40) < 0.4
-    copies = random.integers(0, 4, (3, 40))
-    areas = roc_auc(scores, positive, copies.astype(float))
-    for area, counts in zip(areas, copies, strict=True):
-        high = np.repeat(scores[positive], counts[positive])
-        low = np.repeat(scores[~positive], counts[~positive])
-        wins = (high[:, None] > low).mean() + (high[:, None] == low).mean() / 2
-        assert area == pytest.approx(wins)
-
-
-@pytest.mark.parametrize("truth", [True, False])
-def test_roc_auc_needs_both_kinds(truth: bool) -> None:  # noqa: FBT001
-    assert np.isnan(roc_auc(np.array([0.1, 0.9]), np.array([truth, truth]), ones(2))).all()
-
-
-def test_calibration_error_of_a_case_worked_out_by_hand() -> None:
-    chances = np.array([[0.9, 0.1], [0.9, 0.1], [0.45, 0.55], [0.45, 0.55]])
-    # Of the two answers at 0.9 one is right: off by 0.4. Both at 0.55 are right: off by 0.45.
-    error = calibration_error(chances, np.array([0, 1, 1, 1]), ones(4))
-    assert error == pytest.approx([(0.4 + 0.45) / 2])
-    # The second answer thrice: at 0.9 one of four is right.
-    error = calibration_error(chances, np.array([0, 1, 1, 1]), np.array([[1.0, 3.0, 1.0, 1.0]]))
-    assert error == pytest.approx([(4 * 0.65 + 2 * 0.45) / 6])
-
-
-def test_calibration_bins_are_closed_above() -> None:
-    # 0.6 is the upper end of the ninth of fifteen bins, 0.6001 lies in the tenth: their errors do not cancel.
-    chances = np.array([[0.6, 0.4], [0.6001, 0.3999]])
-    assert calibration_error(chances, np.array([0, 1]), ones(2)) == pytest.approx([(0.4 + 0.6001) / 2])
-    assert calibration_error(np.array([[1.0, 0.0]]), np.array([0]), ones(1)) == pytest.approx([0.0])
-
-
-def test_reliability_holds_what_the_calibration_error_sums() -> None:
-    random = np.random.default_rng(0)
-    given = Answers(random.normal(0, 2, (300, 4)), random.integers(0, 4, 300), ())
-    points = reliability(given, ONCE)
-    assert points.images.sum() == 300
-    held = points.images > 0
-    gaps = np.abs(points.accuracy - points.confidence)[held] * points.images[held] / 300
-    assert calibration_error(probabilities(given.logits, ONCE), given.classes, ones(300)) == pytest.approx([gaps.sum()])
-    assert np.isnan(points.accuracy[~held]).all()
-
-
-def test_log_loss_is_the_logarithm_of_the_truth() -> None:
-    chances = np.array([[0.25, 0.75], [1.0, 0.0]])
-    assert log_loss(chances, np.array([1, 0])) == pytest.approx([math.log(4 / 3), 0])
-    assert np.isfinite(log_loss(chances, np.array([1, 1]))).all()
-
-
-def test_confusions_are_rows_of_truth_and_columns_of_predictions() -> None:
-    counts = confusions(np.array([0, 1, 1, 2]), np.array([0, 0, 1, 2]), 3, np.array([[1, 1, 1, 1], [0, 5, 0, 2]]))
-    assert counts.tolist() == [[[1, 1, 0], [0, 1, 0], [0, 0, 1]], [[0, 5, 0], [0, 0, 0], [0, 0, 2]]]
-
-
-# ---------------------------------------------------------------- temperature
-
-
-@pytest.mark.parametrize("temperature", [1.2, 2.5, 6.0])
-def test_the_temperature_that_made_the_truth_is_found(temperature: float) -> None:
-    random = np.random.default_rng(0)
-    logits = random.normal(0, 3, (20_000, 5))
-    chances = probabilities(logits, Calibration(temperature=temperature))
-    truth = (random.random((20_000, 1)) > chances.cumsum(axis=1)).sum(axis=1)
-    fitted = fit_temperature(logits, truth)
-    assert fitted == pytest.approx(temperature, rel=0.05)
-
-    def loss(at: float) -> float:
-        return float(log_loss(probabilities(logits, Calibration(temperature=at)), truth).mean())
-
-    assert loss(fitted) <= min(loss(fitted * 0.99), loss(fitted * 1.01))
-
-
-def test_the_temperature_stays_within_bounds() -> None:
-    logits = np.eye(3) * 5
-    assert fit_temperature(logits, np.arange(3)) == pytest.approx(1, rel=1e-4)
-    assert fit_temperature(logits, np.array([1, 2, 0])) == pytest.approx(10, rel=1e-4)
-
-
-# ---------------------------------------------------------------- the evaluation
+# ---------------------------------------------------------------- figures
 
 
 def test_figures_of_a_case_worked_out_by_hand() -> None:
-    # The example of scikit-learn's documentation of f1_score: macro F1 = 0.2666...
-    # Halves and quarters come out of logarithm and softmax unrounded, so that ties stay ties.
-    given = answers([0, 2, 1, 0, 0, 1], [0, 1, 2, 0, 1, 2], 3, sure=0.5)
-    evaluation = evaluate(given, ("a", "b", "c"), ONCE, seed=1)
-    found = figures(evaluation)
-    assert found["accuracy"] == pytest.approx(2 / 6)
-    assert found["balanced_accuracy"] == pytest.approx(1 / 3)
-    assert found["macro_f1"] == pytest.approx(0.8 / 3)
-    assert found["expected_calibration_error"] == pytest.approx(0.5 - 2 / 6)
-    assert found["negative_log_likelihood"] == pytest.approx((2 * math.log(2) + 4 * math.log(4)) / 6)
-    # One label against the rest, 2 x 4 pairs each: a wins 6 and ties 2, b ties 4, c ties 6.
-    assert found["macro_roc_auc"] == pytest.approx((7 / 8 + 2 / 8 + 3 / 8) / 3)
+    evaluation = evaluate(answers([0, 2, 1, 0, 0, 1], [0, 1, 2, 0, 1, 2], 3), ("a", "b", "c"), ONCE, seed=1)
+    assert figures(evaluation)["macro_f1"] == pytest.approx(0.8 / 3)
     assert evaluation.confusion == ((2, 0, 0), (1, 0, 1), (0, 2, 0))
     first, second, _ = evaluation.per_label
     assert (first.label, first.support) == ("a", 2)
-    assert first.precision == pytest.approx(2 / 3)
-    assert first.recall == 1
-    assert first.f1 == pytest.approx(4 / 5)
-    assert (second.precision, second.recall, second.f1) == (0, 0, 0)
+    assert first.recall is not None
+    assert first.recall.value == 1
+    assert first.precision is not None
+    assert first.precision.value == pytest.approx(2 / 3)
+    assert second.specificity is not None
+    assert second.specificity.value == 0.5
 
 
-def test_undefined_figures_of_a_label_are_null_and_spare_the_means() -> None:
-    evaluation = evaluate(answers([0, 1, 1], [0, 1, 0], 3), ("a", "b", "c"), ONCE, seed=1)
+def test_every_figure_has_a_name_that_people_know() -> None:
+    assert list(figures(evaluate(guesses(80, 3), ("a", "b", "c"), ONCE, 1))) == list(TITLES)
+    assert list(figures(evaluate(guesses(80, 3, several=True), ("a", "b", "c"), SEVERAL, 1))) == list(TITLES)
+
+
+def test_what_is_undefined_is_null() -> None:
+    # Label "c" has no image and is never predicted.
+    evaluation = evaluate(answers([0, 1, 1, 0], [0, 1, 0, 0], 3), ("a", "b", "c"), ONCE, seed=1)
     absent = evaluation.per_label[2]
     assert (absent.support, absent.precision, absent.recall, absent.f1) == (0, None, None, None)
-    assert figures(evaluation)["balanced_accuracy"] == pytest.approx((0.5 + 1) / 2)
-    never_answered = evaluate(answers([0, 0], [0, 1], 2), ("a", "b"), ONCE, seed=1).per_label[1]
-    assert (never_answered.precision, never_answered.recall, never_answered.f1) == (None, 0, 0)
+    assert (absent.roc_auc, absent.average_precision) == (None, None)
+    assert absent.specificity is not None
+    assert absent.specificity.value == 1
 
 
-def test_calibration_moves_probabilities_and_no_answer() -> None:
+def test_images_of_one_label_alone_have_no_areas() -> None:
+    evaluation = evaluate(answers([0, 1, 0], [0, 0, 0], 2), AB, ONCE, seed=1)
+    assert evaluation.metric("macro_roc_auc") is None
+    assert evaluation.metric("macro_average_precision") is None
+    accuracy = evaluation.metric("accuracy")
+    assert accuracy is not None
+    assert accuracy.value == pytest.approx(2 / 3)
+
+
+def test_several_labels_have_no_confusion() -> None:
+    evaluation = evaluate(yes_no([[1, 0], [1, 1], [0, 0]], [[1, 0], [0, 1], [0, 0]]), AB, SEVERAL, seed=1)
+    assert evaluation.confusion is None
+    assert [entry.support for entry in evaluation.per_label] == [1, 1]
+    assert figures(evaluation)["accuracy"] == pytest.approx(2 / 3)
+
+
+def test_calibration_changes_probabilities_and_no_decision() -> None:
     given = answers([0, 1, 1, 0], [0, 1, 0, 0], 2)
-    flat, sharp = (evaluate(given, ("a", "b"), Calibration(temperature=t), seed=1) for t in (5.0, 0.5))
+    flat, sharp = (evaluate(given, AB, Calibration(temperature=t, activation="softmax"), seed=1) for t in (5.0, 0.5))
     assert flat.confusion == sharp.confusion
     assert figures(flat)["ece_uncalibrated"] == figures(sharp)["ece_uncalibrated"] == pytest.approx(0.05)
     assert figures(flat)["expected_calibration_error"] != figures(sharp)["expected_calibration_error"]
 
 
+# ---------------------------------------------------------------- sources
+
+
 def test_each_source_is_counted_for_itself() -> None:
-    given = answers([0, 1, 1, 0], [0, 1, 0, 0], 2)
-    samples = tuple(
-        Sample(f"{index}.png", "x", f"g{index // 2}", source)
-        for index, source in enumerate(("two", "two", "one", "two"))
-    )
-    one, two = evaluate(Answers(given.logits, given.classes, samples), ("a", "b"), ONCE, seed=1).per_source
-    assert (one.source, one.images, one.groups, one.accuracy) == ("one", 1, 1, 0)
-    assert (two.source, two.images, two.groups, two.accuracy) == ("two", 3, 2, 1)
+    given = answers([0, 1, 1, 0, 0], [0, 1, 0, 0, 1], 2)
+    placed = samples([0, 0, 1, 2, 2], ["two", "two", "one", "two", "two"])
+    one, two = evaluate(Answers(given.logits, given.truths, placed), AB, ONCE, seed=1).per_source
+    assert (one.source, one.images, one.groups, one.accuracy.value) == ("one", 1, 1, 0)
+    # One group says nothing of others.
+    assert (one.accuracy.low, one.accuracy.high) == (0, 1)
+    # A source with one label cannot show that the labels are told apart.
+    assert one.balanced_accuracy is None
+    assert (two.source, two.images, two.groups, two.accuracy.value) == ("two", 4, 2, 0.75)
+    # Two of two of the first label, one of two of the second.
+    assert two.balanced_accuracy is not None
+    assert two.balanced_accuracy.value == 0.75
+    # Of the groups (right, right) and (right, wrong) either may be drawn twice.
+    assert (two.accuracy.low, two.accuracy.high) == (0.5, 1)
+
+
+def test_the_interval_of_a_source_is_that_of_its_images_alone() -> None:
+    given = guesses(120, 3)
+    sourced = evaluate(given, ("a", "b", "c"), ONCE, 1).per_source[0]
+    chosen = [number for number, sample in enumerate(given.samples) if sample.source == sourced.source]
+    alone = Answers(given.logits[chosen], given.truths[chosen], tuple(given.samples[number] for number in chosen))
+    accuracy = evaluate(alone, ("a", "b", "c"), ONCE, 1).metric("accuracy")
+    assert accuracy is not None
+    assert (sourced.accuracy.low, sourced.accuracy.high) == (accuracy.low, accuracy.high)
+
+
+def test_a_source_of_several_labels_is_balanced_over_yes_and_no() -> None:
+    given = yes_no([[1, 0], [0, 0], [0, 0], [0, 1], [1, 1]], [[1, 0], [1, 0], [0, 0], [0, 0], [0, 1]])
+    (source,) = evaluate(given, AB, SEVERAL, seed=1).per_source
+    assert source.balanced_accuracy is not None
+    assert source.balanced_accuracy.value == pytest.approx((1 / 2 + 2 / 3 + 1 + 3 / 4) / 4)
 
 
 # ---------------------------------------------------------------- intervals
-
-
-def interval(given: Answers, name: str = "accuracy", seed: int = 1) -> tuple[float, float]:
-    metric = evaluate(given, ("a", "b"), ONCE, seed).metric(name)
-    assert metric is not None
-    assert metric.low <= metric.value <= metric.high
-    return metric.low, metric.high
 
 
 def test_an_interval_of_single_images_is_the_binomial_one() -> None:
@@ -209,6 +126,28 @@ def test_an_interval_of_single_images_is_the_binomial_one() -> None:
     # 0.8 +- 1.96 sqrt(0.8 * 0.2 / 200)
     assert low == pytest.approx(0.8 - 0.0554, abs=0.012)
     assert high == pytest.approx(0.8 + 0.0554, abs=0.012)
+
+
+def test_the_interval_of_a_label_is_the_binomial_one_of_its_images() -> None:
+    # 200 images of the label, of which 160 are found, among 1,000 others.
+    given = answers([0] * 160 + [1] * 1040, [0] * 200 + [1] * 1000, 2)
+    recall = evaluate(given, AB, ONCE, 1).per_label[0].recall
+    assert recall is not None
+    assert recall.value == 0.8
+    assert (recall.low, recall.high) == pytest.approx((0.8 - 0.0554, 0.8 + 0.0554), abs=0.012)
+
+
+def test_the_interval_of_an_area_is_that_of_hanley_and_mcneil() -> None:
+    # Hanley & McNeil 1982, from normal scores: their standard error of an area, with 300 of each kind.
+    random = np.random.default_rng(4)
+    truth = np.repeat([0, 1], 300)
+    logits = np.stack([-random.normal(truth * 1.2, 1), np.zeros(600)], axis=1)
+    entry = evaluate(Answers(logits, one_hot(truth, 2), samples([*range(600)])), AB, ONCE, 1).per_label[0].roc_auc
+    assert entry is not None
+    area = entry.value
+    first, second = area / (2 - area), 2 * area**2 / (1 + area)
+    error = np.sqrt((area * (1 - area) + 299 * (first - area**2) + 299 * (second - area**2)) / 300**2)
+    assert (entry.high - entry.low) / (2 * 1.96) == pytest.approx(error, rel=0.1)
 
 
 def test_copies_within_a_group_do_not_narrow_an_interval() -> None:
@@ -224,16 +163,24 @@ def test_copies_within_a_group_do_not_narrow_an_interval() -> None:
 
 def test_a_seed_repeats_the_intervals() -> None:
     given = answers([0] * 33 + [1] * 7, [0] * 20 + [1] * 20, 2)
-    assert evaluate(given, ("a", "b"), ONCE, 1) == evaluate(given, ("a", "b"), ONCE, 1)
+    assert evaluate(given, AB, ONCE, 1) == evaluate(given, AB, ONCE, 1)
     assert interval(given, "macro_roc_auc", seed=1) != interval(given, "macro_roc_auc", seed=2)
 
 
-def test_every_interval_holds_its_figure() -> None:
-    random = np.random.default_rng(2)
-    given = Answers(random.normal(0, 1, (60, 2)), random.integers(0, 2, 60), answers([0] * 60, [0] * 60, 2).samples)
-    for metric in evaluate(given, ("a", "b"), ONCE, 1).metrics:
-        assert metric.low <= metric.value <= metric.high, metric
-        assert metric.low < metric.high, metric
+@pytest.mark.parametrize("several", [False, True])
+def test_every_interval_holds_its_figure(several: bool) -> None:  # noqa: FBT001
+    given = guesses(60, 3, several=several, skill=1.0)
+    evaluation = evaluate(given, ("a", "b", "c"), SEVERAL if several else ONCE, 1)
+    per_label = [
+        getattr(entry, name)
+        for entry in evaluation.per_label
+        for name in ("precision", "recall", "specificity", "f1", "roc_auc", "average_precision")
+    ]
+    sources = [figure for entry in evaluation.per_source for figure in (entry.accuracy, entry.balanced_accuracy)]
+    for found in (*evaluation.metrics, *per_label, *sources):
+        assert found is not None
+        assert found.low <= found.value <= found.high, found
+        assert found.low < found.high, found
 
 
 def test_resampling_does_not_push_a_calibration_error_out_of_its_interval() -> None:
@@ -244,15 +191,28 @@ def test_resampling_does_not_push_a_calibration_error_out_of_its_interval() -> N
     assert high > 0.05
 
 
-# ---------------------------------------------------------------- asking a classifier
+def test_a_resample_that_lacks_a_label_is_left_out_of_its_interval() -> None:
+    # The two images of "b" are both missing in an eighth of the resamples; one of them is found.
+    given = answers([0] * 19 + [1], [0] * 18 + [1] * 2, 2)
+    recall = evaluate(given, AB, ONCE, 1).per_label[1].recall
+    assert recall is not None
+    assert (recall.low, recall.value, recall.high) == (0, 0.5, 1)
 
 
-@pytest.mark.parametrize("batch_size", [1, 5, 12, 100])
-def test_batches_do_not_change_the_answers(batch_size: int, trained: Trained) -> None:
-    images: Images = trained.test
-    found = answer(trained.tuned.classifier, images, batch_size)
-    model: Any = trained.tuned.classifier
-    expected = np.asarray(model(images.pixels.astype(np.float32), training=False))
-    np.testing.assert_allclose(found.logits, expected, atol=1e-4)
-    assert found.logits.dtype == np.float64
-    assert found.samples == images.samples
+def test_what_was_never_wrong_has_room_by_the_groups_that_could_tell() -> None:
+    # Sixty groups of "a" and thirty of "b", all right.
+    evaluation = evaluate(answers([0] * 60 + [1] * 30, [0] * 60 + [1] * 30, 2), AB, ONCE, 1)
+    accuracy, first = evaluation.metric("accuracy"), evaluation.per_label[0]
+    found = (accuracy, first.recall, first.precision, first.specificity, evaluation.per_source[0].accuracy)
+    assert [estimate.low for estimate in found if estimate is not None] == pytest.approx(
+        [1 - 3 / 90, 1 - 3 / 60, 1 - 3 / 60, 1 - 3 / 30, 1 - 3 / 90]
+    )
+
+
+def test_other_answers_to_the_same_images_are_measured_on_the_same_draws() -> None:
+    given = guesses(80, 3)
+    first, again = measure(given, ONCE, 7), measure(given, ONCE, 7)
+    np.testing.assert_array_equal(first.drawn.overall["accuracy"], again.drawn.overall["accuracy"])
+    worse = measure(Answers(np.roll(given.logits, 1, axis=1), given.truths, given.samples), ONCE, 7)
+    assert (worse.drawn.overall["accuracy"] < first.drawn.overall["accuracy"]).all()
+    assert summarise(first, given, ("a", "b", "c"), ONCE, 7) == evaluate(given, ("a", "b", "c"), ONCE, 7)

@@ -1,6 +1,5 @@
 """Two phases: they learn, they leave alone what is frozen, and they go on where they stopped."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +9,13 @@ import pytest
 from numpy.typing import NDArray
 
 from services.bundle.architectures import build
-from services.bundle.calibration import probabilities
 from services.bundle.manifest import Calibration
 from tests.training.conftest import Trained
+from training.answers import answer
 from training.errors import RecipeInvalid, TrainingDiverged
-from training.evaluation import answer, log_loss
-from training.finetuning import FineTuned, fine_tune
+from training.finetuning import FineTuned, begun, fine_tune, finished
+from training.images import Images
+from training.metrics import log_loss
 from training.recipe import Phase, Recipe
 
 
@@ -59,6 +59,20 @@ def run(trained: Trained, recipe: Recipe, folder: Path, weights: Path | None = N
     return fine_tune(recipe, trained.train, trained.validation, folder, weights)
 
 
+class Kill(keras.callbacks.Callback):  # type: ignore[misc]
+    """Interrupts the training before chosen epochs of chosen phases, each once."""
+
+    def __init__(self, stops: set[tuple[str, int]]) -> None:
+        super().__init__()
+        self._stops, self.phase = stops, ""
+
+    def on_epoch_begin(self, epoch: int, logs: object = None) -> None:
+        del logs
+        if (self.phase, epoch) in self._stops:
+            self._stops.remove((self.phase, epoch))
+            raise KeyboardInterrupt
+
+
 def test_training_learns(trained: Trained) -> None:
     found = answer(trained.tuned.classifier, trained.test)
     assert (found.logits.argmax(axis=1) == found.classes).mean() > 0.9
@@ -81,7 +95,7 @@ def test_the_best_epoch_is_kept_and_not_the_last(trained: Trained) -> None:
     assert best < 6
     found = answer(trained.tuned.classifier, trained.validation)
     assert (found.logits.argmax(axis=1) == found.classes).mean() == pytest.approx(history["val_accuracy"][best])
-    loss = log_loss(probabilities(found.logits, Calibration(temperature=1.0)), found.classes).mean()
+    loss = log_loss(found, Calibration(temperature=1.0, activation="softmax")).mean()
     assert loss == pytest.approx(history["val_loss"][best], rel=1e-2, abs=1e-5)
 
 
@@ -111,13 +125,22 @@ def test_a_finished_run_is_read_and_not_trained_again(trained: Trained) -> None:
     assert not changed(weights_of(trained.tuned.classifier), weights_of(again.classifier))
 
 
-def test_an_epoch_that_ran_twice_counts_once(trained: Trained, tmp_path: Path) -> None:
-    shutil.copytree(trained.run, tmp_path / "run")
-    log = tmp_path / "run" / "epochs.csv"
-    *others, last = log.read_text().splitlines()
-    log.write_text("\n".join((*others, last.replace("fine_tuning,6,", "fine_tuning,6,1000"), last)) + "\n")
-    again = run(trained, trained.plan.recipe, tmp_path / "run")
-    assert again.history == trained.tuned.history
+def test_a_training_that_was_interrupted_ends_as_one_that_was_not(trained: Trained, tmp_path: Path) -> None:
+    stops = {("head", 0), ("fine_tuning", 0), ("fine_tuning", 3), ("fine_tuning", 5)}
+    recipe = trained.plan.recipe
+    assert not begun(recipe, tmp_path)
+    while stops:
+        with pytest.raises(KeyboardInterrupt):
+            fine_tune(recipe, trained.train, trained.validation, tmp_path, None, callbacks=[Kill(stops)])
+        assert not finished(recipe, tmp_path)
+    tuned = fine_tune(recipe, trained.train, trained.validation, tmp_path, None, callbacks=[Kill(stops)])
+    assert begun(recipe, tmp_path)
+    assert finished(recipe, tmp_path)
+    for name in ("loss", "accuracy", "val_loss", "val_accuracy"):
+        assert tuned.history[name] == pytest.approx(trained.tuned.history[name], rel=1e-3, abs=1e-5)
+    for name, arrays in weights_of(tuned.classifier).items():
+        for array, expected in zip(arrays, weights_of(trained.tuned.classifier)[name], strict=True):
+            np.testing.assert_allclose(array, expected, rtol=1e-3, atol=1e-4)
 
 
 def test_a_seed_repeats_a_training(trained: Trained, tmp_path: Path) -> None:
@@ -127,9 +150,112 @@ def test_a_seed_repeats_a_training(trained: Trained, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("unfreeze", ["block9_", "block4_,blok3_"])
 def test_a_block_that_is_not_there_is_refused_before_training(unfreeze: str, trained: Trained, tmp_path: Path) -> None:
-    with pytest.raises(RecipeInvalid, match=r"no layer of convnet has a name that begins with 'bl"):
+    with pytest.raises(RecipeInvalid, match=r"begins with 'bl.*; its blocks are block1_"):
         run(trained, short(trained.plan.recipe, unfreeze), tmp_path)
     assert not (tmp_path / "epochs.csv").exists()
+
+
+def test_a_network_from_scratch_learns_its_own_statistics(trained: Trained, tmp_path: Path) -> None:
+    tuned = run(trained, short(trained.plan.recipe), tmp_path / "run")
+    assert tuned.initial_weights == "random weights"
+    mean, variance = tuned.classifier.get_layer("block2_bn").get_weights()[2:]
+    assert np.abs(mean).max() > 1e-3
+    assert np.abs(variance - 1).max() > 1e-3
+
+
+def test_weights_that_nobody_has_are_asked_for_in_vain(trained: Trained, tmp_path: Path) -> None:
+    recipe = trained.plan.recipe.model_copy(update={"initial_weights": "imagenet"})
+    with pytest.raises(RecipeInvalid, match=r"There are no ImageNet weights of convnet; it is trained from scratch"):
+        run(trained, recipe, tmp_path)
+
+
+def test_initial_weights_are_not_needed_once_training_has_begun(
+    trained: Trained, initial: Path, tmp_path: Path
+) -> None:
+    recipe = short(trained.plan.recipe)
+    before = run(trained, recipe, tmp_path / "run", initial)
+    initial.unlink()
+    again = run(trained, recipe, tmp_path / "run", initial)
+    assert again.initial_weights == before.initial_weights
+    assert again.initial_weights.startswith("the backbone in initial.weights.h5")
+
+
+@pytest.mark.parametrize("left_out", ["head", "fine_tuning"])
+def test_one_phase_is_enough(left_out: str, trained: Trained, tmp_path: Path) -> None:
+    recipe = short(trained.plan.recipe).model_copy(update={left_out: None})
+    assert run(trained, recipe, tmp_path).epochs == 1
+
+
+def test_a_phase_stops_where_it_is_good_enough(trained: Trained, tmp_path: Path) -> None:
+    reached = trained.tuned.history["val_accuracy"][1:]
+    goal = next(figure for figure in reached if figure > 0.6) - 0.01
+    phase = trained.plan.recipe.fine_tuning
+    assert phase is not None
+    recipe = trained.plan.recipe.model_copy(update={"fine_tuning": phase.model_copy(update={"stop_at": goal})})
+    tuned = run(trained, recipe, tmp_path)
+    assert tuned.history["val_accuracy"][-1] >= goal
+    assert all(figure < goal for figure in tuned.history["val_accuracy"][1:-1])
+    assert tuned.epochs < 7
+
+
+def test_a_phase_that_no_longer_gets_better_stops_also_over_interruptions(trained: Trained, tmp_path: Path) -> None:
+    # With a rate of nearly nothing no epoch is better than the first.
+    recipe = short(trained.plan.recipe, epochs=9, patience=3, learning_rate=1e-12)
+
+    stops = {("fine_tuning", 2)}
+    recipe = recipe.model_copy(update={"head": None})
+    with pytest.raises(KeyboardInterrupt):
+        fine_tune(recipe, trained.train, trained.validation, tmp_path, None, callbacks=[Kill(stops)])
+    tuned = fine_tune(recipe, trained.train, trained.validation, tmp_path, None, callbacks=[Kill(stops)])
+    assert not stops
+    # The first epoch, and three that were no better.
+    best = int(np.argmax(tuned.history["val_accuracy"]))
+    assert tuned.epochs == best + 1 + 3 < 9
+
+
+def test_a_constant_rate_and_a_cosine_are_different_trainings(trained: Trained, tmp_path: Path) -> None:
+    rates = {}
+    for schedule in ("constant", "cosine"):
+
+        class Watch(keras.callbacks.Callback):  # type: ignore[misc]
+            def on_train_end(self, logs: object = None, name: str = schedule) -> None:
+                del logs
+                rates[name] = float(self.model.optimizer.learning_rate)
+
+        recipe = short(trained.plan.recipe, schedule=schedule, epochs=2, patience=2).model_copy(update={"head": None})
+        fine_tune(recipe, trained.train, trained.validation, tmp_path / schedule, None, callbacks=[Watch()])
+    assert rates["constant"] == pytest.approx(1e-2)
+    assert rates["cosine"] == pytest.approx(0, abs=1e-4)
+
+
+def test_label_smoothing_spreads_the_truth(trained: Trained, tmp_path: Path) -> None:
+    recipe = short(trained.plan.recipe, epochs=4, patience=4).model_copy(update={"head": None})
+    margins = []
+    for smoothing in (0.0, 0.6):
+        chosen = recipe.regularisation.model_copy(update={"label_smoothing": smoothing})
+        smoothed = recipe.model_copy(update={"regularisation": chosen})
+        tuned = run(trained, smoothed, tmp_path / str(smoothing))
+        logits = np.sort(answer(tuned.classifier, trained.train).logits, axis=1)
+        margins.append(float((logits[:, -1] - logits[:, -2]).mean()))
+    assert margins[1] < margins[0]
+
+
+def test_labels_that_occur_together_are_learnt_each_for_itself(trained: Trained, tmp_path: Path) -> None:
+    """The shapes again, with a second question: is it no stripes? An image has one label or two."""
+
+    def several(images: Images) -> Images:
+        disc, square, stripes = images.truths.T
+        return Images(images.pixels, np.stack([disc, disc | square, stripes], axis=1), images.samples)
+
+    recipe = trained.plan.recipe.model_copy(update={"activation": "sigmoid"})
+    tuned = fine_tune(recipe, several(trained.train), several(trained.validation), tmp_path, None)
+    found = answer(tuned.classifier, several(trained.test))
+    right = ((found.logits > 0) == found.truths).all(axis=1).mean()
+    assert right > 0.8
+    best = int(np.argmax(tuned.history["val_accuracy"][1:])) + 1
+    validation = answer(tuned.classifier, several(trained.validation))
+    exact = ((validation.logits > 0) == validation.truths).all(axis=1).mean()
+    assert exact == pytest.approx(tuned.history["val_accuracy"][best], abs=1e-6)
 
 
 def test_a_loss_that_is_no_number_is_an_error(trained: Trained, tmp_path: Path) -> None:

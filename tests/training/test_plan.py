@@ -10,6 +10,7 @@ from tests.bundles import write_task
 from tests.training.conftest import RECIPE, draw_images
 from training.errors import ImagesInvalid, RecipeInvalid
 from training.plan import Plan, draw_up
+from training.split import split_by_group, write_split
 
 
 def test_a_plan_holds_what_a_run_needs(images: Path, recipe_path: Path, store_root: Path) -> None:
@@ -32,7 +33,8 @@ def test_an_identity_follows_the_choices_and_not_their_layout(
     recipe_path.write_text("# a comment\n" + RECIPE.replace("seed = 3", "seed  =  3"))
     assert plan().identity() == before
     recipe_path.write_text(RECIPE.replace("seed = 3", "seed = 4"))
-    assert plan().identity() | {"recipe_sha256": ""} == before | {"recipe_sha256": ""}
+    other = {"recipe_sha256": "", "split_sha256": ""}
+    assert plan().identity() | other == before | other
     assert plan().identity() != before
     recipe_path.write_text(RECIPE)
     index = images / "index.csv"
@@ -45,7 +47,16 @@ def test_an_identity_follows_the_choices_and_not_their_layout(
     ("before", "after", "reason"),
     [
         ('task = "shapes"', 'task = "forms"', "is of the task 'forms', not of 'shapes'"),
-        ('"convnet"', '"resnet9000"', "'resnet9000' is no backbone; there are convnet, "),
+        (
+            'backbone = "convnet"\nfilters = [16, 32, 64, 128]',
+            'backbone = "resnet9000"\nfilters = []',
+            "'resnet9000' is no backbone; there are convnet, ",
+        ),
+        (
+            'backbone = "convnet"\nfilters = [16, 32, 64, 128]',
+            'backbone = "inception_resnet_v2"\nfilters = []',
+            "inception_resnet_v2 takes no less than 75 pixels, augmentation.view is less",
+        ),
     ],
 )
 def test_a_recipe_that_does_not_fit_is_refused(
@@ -86,3 +97,43 @@ def test_too_few_images_are_refused(tmp_path: Path, recipe_path: Path, store_roo
     few = draw_images(tmp_path / "few", each=2)
     with pytest.raises(SightlineError, match="too few groups"):
         draw_up("shapes", few, recipe_path, Store(store_root))
+
+
+def test_a_split_can_be_given(images: Path, recipe_path: Path, store_root: Path, tmp_path: Path) -> None:
+    drawn = draw_up("shapes", images, recipe_path, Store(store_root))
+    other = split_by_group(drawn.folder.samples, (0.4, 0.3, 0.3), seed=9)
+    write_split(tmp_path / "split.csv", other)
+    given = draw_up("shapes", images, recipe_path, Store(store_root), tmp_path / "split.csv")
+    assert given.split == other != drawn.split
+    assert given.identity()["split_sha256"] != drawn.identity()["split_sha256"]
+    write_split(tmp_path / "split.csv", drawn.split)
+    assert draw_up("shapes", images, recipe_path, Store(store_root), tmp_path / "split.csv") == drawn
+
+
+def test_what_a_search_would_try_is_not_part_of_a_runs_identity(
+    images: Path, recipe_path: Path, store_root: Path
+) -> None:
+    before = draw_up("shapes", images, recipe_path, Store(store_root)).identity()
+    recipe_path.write_text(RECIPE + '\n[search]\n"head.learning_rate" = [1e-3, 1e-2]\n')
+    assert draw_up("shapes", images, recipe_path, Store(store_root)).identity() == before
+
+
+def test_several_labels_need_a_sigmoid(images: Path, recipe_path: Path, store_root: Path) -> None:
+    index = images / "index.csv"
+    index.write_text(index.read_text().replace("disc/000.png,disc,", "disc/000.png,disc|square,"))
+    with pytest.raises(RecipeInvalid, match=r"several labels or none; the recipe .* needs activation = 'sigmoid'"):
+        draw_up("shapes", images, recipe_path, Store(store_root))
+    recipe_path.write_text(RECIPE.replace("seed = 3", 'seed = 3\nactivation = "sigmoid"'))
+    assert draw_up("shapes", images, recipe_path, Store(store_root)).folder.multilabel
+
+
+def test_a_folder_without_an_index_is_grouped_by_the_recipes_pattern(
+    tmp_path: Path, recipe_path: Path, store_root: Path
+) -> None:
+    images = draw_images(tmp_path / "plain", index=False)
+    recipe_path.write_text(RECIPE.replace('balance = "class_weights"', 'balance = "none"\ngroup_pattern = "(.*)[0-9]"'))
+    with pytest.raises(ImagesInvalid, match="too few groups"):
+        # Ten images each: two groups per class.
+        draw_up("shapes", images, recipe_path, Store(store_root))
+    recipe_path.write_text(recipe_path.read_text().replace("(.*)[0-9]", "(.*)[.]png"))
+    assert draw_up("shapes", images, recipe_path, Store(store_root)).folder.grouped

@@ -10,19 +10,24 @@ from training import recipe as recipe_module
 from training.errors import RecipeInvalid
 from training.recipe import read_recipe
 
-SHIPPED = sorted((Path(recipe_module.__file__).parent / "recipes").glob("*.toml"))
+SHIPPED = sorted((Path(recipe_module.__file__).parent / "recipes").rglob("*.toml"))
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_every_shipped_recipe_can_be_trained(path: Path) -> None:
     recipe, text = read_recipe(path)
-    # drugs.toml is what `train drugs` takes; drugs-second.toml is asked for by name.
-    assert path.stem == recipe.task or path.stem.startswith(f"{recipe.task}-")
+    # drugs.toml is what `train drugs` takes; the others are asked for by name.
+    assert path.stem == recipe.task or path.stem.startswith(f"{recipe.task}-") or path.parent.name == "comparison"
     # A recipe states its command at the top.
-    assert f"python -m training train {recipe.task} --data DIR" in text.split("\n\n")[0] + text.split("\n\n")[1]
+    head = text.split("\n\n")[0] + text.split("\n\n")[1]
+    assert f"python -m training train {recipe.task} --data DIR" in head
+    if path.stem != recipe.task:
+        place = path.relative_to(Path(recipe_module.__file__).parent.parent).as_posix()
+        assert f"--recipe {place}" in head
     assert recipe.architecture.backbone in BACKBONES
-    names = [layer.name for layer in build(recipe.architecture, (64, 64), 2).layers]
-    for phase in (recipe.head, recipe.fine_tuning):
+    size = (recipe.preprocessing.height, recipe.preprocessing.width)
+    names = [layer.name for layer in build(recipe.architecture, size, 2).layers]
+    for phase in recipe.phases().values():
         for prefix in () if phase.unfreeze in {"none", "all"} else phase.unfreeze.split(","):
             assert any(name.startswith(prefix.strip()) for name in names), prefix
 
@@ -34,7 +39,8 @@ def test_there_are_shipped_recipes() -> None:
 def test_the_text_is_kept_as_written(recipe_path: Path) -> None:
     recipe, text = read_recipe(recipe_path)
     assert text == RECIPE
-    assert recipe.fine_tuning.epochs == 6
+    assert list(recipe.phases()) == ["head", "fine_tuning"]
+    assert recipe.phases()["fine_tuning"].epochs == 6
     assert recipe.augmentation.scale == (0.9, 1.2)
 
 
@@ -43,8 +49,17 @@ def test_the_text_is_kept_as_written(recipe_path: Path) -> None:
     [
         ("batch_size = 8", "batch_size = 8\nepocs = 3", "epocs: Extra inputs are not permitted"),
         ("rotation = 10.0", "rotation = 10.0\nshear = 3", "augmentation.shear: Extra inputs are not permitted"),
-        ("dropout = 0.1\n", "", "dropout: Field required"),
-        ("[head]", "[haed]", "head: Field required"),
+        ("dropout = 0.1\n", "", "regularisation.dropout: Field required"),
+        ("[head]", "[haed]", "haed: Extra inputs are not permitted"),
+        ("filters = [16, 32, 64, 128]", "filters = []", "architecture: Value error, filters are for the backbone"),
+        ('"convnet"', '"vgg16"', "architecture: Value error, filters are for the backbone convnet"),
+        ("learning_rate = 3e-3", "learning_rate = nan", "head.learning_rate: "),
+        ("learning_rate = 3e-3", "learning_rate = inf", "head.learning_rate: "),
+        ("patience = 1", "patience = 1\nstop_at = 1.0", "head.stop_at: "),
+        ("patience = 1", 'patience = 1\nschedule = "steps"', "head.schedule: "),
+        ("dropout = 0.1", "dropout = 1.0", "regularisation.dropout: "),
+        ('initial_weights = "random"', 'initial_weights = "mine"', "initial_weights: "),
+        ("seed = 3", "seed = -3", "seed: "),
         ("batch_size = 8", "batch_size = 0", "batch_size: Input should be greater than or equal to 1"),
         ('flips = "horizontal"', 'flips = "diagonal"', "augmentation.flips: "),
         ("split = [0.6, 0.2, 0.2]", "split = [0.6, 0.2, 0.3]", "the shares of the split sum to 1.1"),
@@ -69,3 +84,9 @@ def test_a_recipe_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(RecipeInvalid, match=r"binary.toml is not TOML"):
         read_recipe(tmp_path / "binary.toml")
+
+
+def test_a_recipe_that_would_train_nothing_is_refused(recipe_path: Path) -> None:
+    recipe_path.write_text(RECIPE.split("[head]")[0])
+    with pytest.raises(RecipeInvalid, match=r"neither \[head\] nor \[fine_tuning\]"):
+        read_recipe(recipe_path)

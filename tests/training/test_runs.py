@@ -9,7 +9,7 @@ from tests.training.conftest import Trained
 from training.errors import RunMismatch, WeightsUnavailable
 from training.runs import drop_run, open_run
 
-MINE = {"task": "shapes", "recipe_sha256": "r", "index_sha256": "i"}
+MINE = {"task": "shapes", "recipe_sha256": "r", "index_sha256": "i", "split_sha256": "s"}
 
 
 def test_a_run_is_opened_again_by_the_same_training(tmp_path: Path) -> None:
@@ -22,7 +22,12 @@ def test_a_run_is_opened_again_by_the_same_training(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("key", "reason"),
-    [("task", "of another task"), ("recipe_sha256", "of another recipe"), ("index_sha256", "of other images")],
+    [
+        ("task", "of another task"),
+        ("recipe_sha256", "of another recipe"),
+        ("index_sha256", "of other images"),
+        ("split_sha256", "of another split"),
+    ],
 )
 def test_a_run_of_another_training_is_refused(key: str, reason: str, tmp_path: Path) -> None:
     open_run(tmp_path, MINE, None)
@@ -64,6 +69,16 @@ def test_a_folder_of_other_things_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunMismatch, match="is not empty and holds no training run"):
         open_run(tmp_path, MINE, None)
     assert [path.name for path in tmp_path.iterdir()] == ["precious.weights.h5"]
+
+
+def test_a_finished_run_is_opened_without_the_weights_that_it_began_from(tmp_path: Path) -> None:
+    weights = tmp_path / "mine.weights.h5"
+    weights.write_bytes(b"one")
+    open_run(tmp_path / "run", MINE, weights)
+    open_run(tmp_path / "run", MINE, None, finished=True)
+    with pytest.raises(RunMismatch, match="of another split"):
+        open_run(tmp_path / "run", MINE | {"split_sha256": "other"}, None, finished=True)
+    assert "weights_sha256" in (tmp_path / "run" / "run.json").read_text()
 
 
 def test_dropping_removes_all_that_training_wrote(trained: Trained, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import pytest
 from services.bundle.manifest import parse_manifest, serialise_manifest
 from services.bundle.store import Store
 from services.errors import BundleRefused, ManifestInvalid, TaskInvalid, WeightsInvalid
-from tests.bundles import SHAPES, publish_tiny, write_task
+from tests.bundles import SHAPES, draw, encode, publish_tiny, write_task
 
 
 @pytest.fixture
@@ -47,6 +47,12 @@ def put_probe(bundle: Path, content: bytes) -> None:
     edit_manifest(bundle, lambda manifest: manifest["probe"].update(sha256=hashlib.sha256(content).hexdigest()))
 
 
+def put_seen(bundle: Path, content: bytes) -> None:
+    """Replace seen.npz and let the manifest vouch for it."""
+    (bundle / "seen.npz").write_bytes(content)
+    edit_manifest(bundle, lambda manifest: manifest["seen"].update(sha256=hashlib.sha256(content).hexdigest()))
+
+
 def npz(**arrays: Any) -> bytes:
     file = io.BytesIO()
     np.savez_compressed(file, **arrays)
@@ -63,6 +69,8 @@ def test_what_was_published_is_what_is_read(root: Path) -> None:
     assert bundle.digest == "sha256:" + hashlib.sha256(serialise_manifest(manifest)).hexdigest()
     assert hashlib.sha256(bundle.weights.read_bytes()).hexdigest() == manifest.weights.sha256
     assert bundle.probe_tensor.shape == (32, 32, 3)
+    assert manifest.seen is not None
+    assert hashlib.sha256((root / "shapes/2/seen.npz").read_bytes()).hexdigest() == manifest.seen.sha256
     assert (root / "shapes/2/card.md").read_text().startswith("# Shapes, version 2\n")
     assert (root / "shapes/2/report/confusion.png").read_bytes().startswith(b"\x89PNG")
 
@@ -105,9 +113,37 @@ def test_a_reader_never_sees_half_a_bundle(root: Path) -> None:
 def test_a_failed_publication_leaves_nothing(root: Path, tmp_path: Path) -> None:
     store = Store(root)
     manifest = store.read("shapes", 1).manifest
+    probe, seen = ((root / "shapes" / "1" / name).read_bytes() for name in ("probe.npz", "seen.npz"))
     with pytest.raises(FileNotFoundError):
-        store.publish(manifest, tmp_path / "not there", b"probe", "card", {})
+        store.publish(manifest, tmp_path / "not there", probe, seen, "card", {})
     assert sorted(path.name for path in (root / "shapes").iterdir()) == ["1", "task.toml"]
+
+
+@pytest.mark.parametrize(
+    ("probe", "seen", "reason"),
+    [
+        (b"another", b"", "probe.npz is not the file that the manifest describes"),
+        (b"", b"another", "seen.npz is not the file that the manifest describes"),
+        (b"", None, "disagree on whether there is a seen.npz"),
+    ],
+)
+def test_what_the_manifest_does_not_describe_is_not_published(
+    root: Path, bundle: Path, probe: bytes, seen: bytes | None, reason: str
+) -> None:
+    manifest = Store(root).read("shapes", 1).manifest
+    probe += (bundle / "probe.npz").read_bytes()
+    if seen is not None:
+        seen += (bundle / "seen.npz").read_bytes()
+    with pytest.raises(ManifestInvalid, match=reason):
+        Store(root).publish(manifest, bundle / "model.weights.h5", probe, seen, "card", {})
+    assert sorted(path.name for path in (root / "shapes").iterdir()) == ["1", "task.toml"]
+
+
+def test_a_file_of_fingerprints_that_no_manifest_asks_for_is_not_published(root: Path, bundle: Path) -> None:
+    manifest = publish_tiny(root, imported=True)
+    contents = [(bundle / name).read_bytes() for name in ("probe.npz", "seen.npz")]
+    with pytest.raises(ManifestInvalid, match=r"disagree on whether there is a seen.npz"):
+        Store(root).publish(manifest, bundle / "model.weights.h5", contents[0], contents[1], "card", {})
 
 
 def test_what_is_not_a_plain_number_is_not_a_version(root: Path) -> None:
@@ -200,11 +236,16 @@ def other_probe(**arrays: Any) -> Callable[[Path], None]:
     return lambda bundle: put_probe(bundle, npz(**(usual | arrays)))
 
 
-def not_the_arrays(bundle: Path) -> None:
+def zipped(**members: bytes) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("readme.txt", "no arrays")
-    put_probe(bundle, file.getvalue())
+        for name, content in members.items():
+            archive.writestr(f"{name}.npy", content)
+    return file.getvalue()
+
+
+def not_the_arrays(bundle: Path) -> None:
+    put_probe(bundle, zipped(readme=b"no arrays"))
 
 
 TAMPERINGS: dict[str, tuple[Callable[[Path], object], type[BundleRefused], str]] = {
@@ -219,9 +260,9 @@ TAMPERINGS: dict[str, tuple[Callable[[Path], object], type[BundleRefused], str]]
         "code: Extra inputs are not permitted",
     ),
     "other format": (
-        lambda bundle: edit_manifest(bundle, lambda manifest: manifest.update(format=2)),
+        lambda bundle: edit_manifest(bundle, lambda manifest: manifest.update(format=1)),
         ManifestInvalid,
-        "format: ",
+        "manifest.json is of format 1; this version reads format 2: publish the bundle again",
     ),
     "number as text": (
         lambda bundle: edit_manifest(bundle, lambda manifest: manifest["calibration"].update(temperature="1")),
@@ -292,7 +333,7 @@ TAMPERINGS: dict[str, tuple[Callable[[Path], object], type[BundleRefused], str]]
         ManifestInvalid,
         "probe.npz is larger than",
     ),
-    "probe a bomb": (bomb, ManifestInvalid, "unpacks to more than a probe needs"),
+    "probe a bomb": (bomb, ManifestInvalid, r"probe.npz unpacks to more than \d+ bytes"),
     "probe pickled": (pickled, ManifestInvalid, "probe.npz cannot be read"),
     "probe no archive": (
         lambda bundle: put_probe(bundle, b"not a zip"),
@@ -310,6 +351,25 @@ TAMPERINGS: dict[str, tuple[Callable[[Path], object], type[BundleRefused], str]]
         ManifestInvalid,
         "does not hold the arrays",
     ),
+    "probe of bytes for arrays": (
+        lambda bundle: put_probe(bundle, zipped(pixels=b"no array", tensor=b"no array")),
+        ManifestInvalid,
+        "probe.npz cannot be read",
+    ),
+    "seen flipped": (lambda bundle: flip(bundle / "seen.npz"), ManifestInvalid, r"seen.npz .* \(sha-256 differs\)"),
+    "seen missing": (lambda bundle: (bundle / "seen.npz").unlink(), ManifestInvalid, "seen.npz is missing"),
+    "seen behind a link": (lambda bundle: move_behind_link(bundle / "seen.npz"), ManifestInvalid, "symbolic link"),
+    "seen is a pipe": (lambda bundle: block(bundle / "seen.npz"), ManifestInvalid, "seen.npz is not a file"),
+    "seen too large": (
+        lambda bundle: put_seen(bundle, bytes(16 * 2**20 + 1)),
+        ManifestInvalid,
+        "seen.npz is larger than",
+    ),
+    "seen forgotten": (
+        lambda bundle: edit_manifest(bundle, lambda manifest: manifest.update(seen=None)),
+        ManifestInvalid,
+        "seen is null, but the weights were fitted here",
+    ),
     "probe without pixels": (
         other_probe(pixels=np.zeros((0, 48, 3), np.uint8)),
         ManifestInvalid,
@@ -326,6 +386,88 @@ def test_a_changed_bundle_is_refused_with_its_reason(kind: str, root: Path, bund
     with pytest.raises(error, match=reason) as refused:
         Store(root).read("shapes", 1)
     assert str(root) not in str(refused.value)
+
+
+def test_of_an_older_format_the_reason_says_what_to_do(root: Path, bundle: Path) -> None:
+    edit_manifest(bundle, lambda manifest: (manifest.update(format=1), manifest.pop("origin")))
+    with pytest.raises(ManifestInvalid) as refused:
+        Store(root).read("shapes", 1)
+    assert str(refused.value) == (
+        "manifest.json is of format 1; this version reads format 2: "
+        "publish the bundle again with `python -m training publish`"
+    )
+
+
+# ---------------------------------------------------------------- what training has seen
+
+
+def test_what_training_has_seen_is_read_back(root: Path) -> None:
+    seen = Store(root).seen("shapes", 1)
+    assert seen is not None
+    drawn = [hashlib.sha256(encode(draw(number))).digest()[:8] for number in (0, 1)]
+    assert sorted(int.from_bytes(digest) for digest in drawn) == seen.images.tolist()
+    assert seen.groups.tolist() == [7]
+
+
+def test_of_imported_weights_nobody_knows_what_they_have_seen(root: Path) -> None:
+    publish_tiny(root, imported=True)
+    assert Store(root).read("shapes", 2).manifest.origin.kind == "import"
+    assert Store(root).seen("shapes", 2) is None
+    assert not (root / "shapes" / "2" / "seen.npz").exists()
+
+
+NUMBERS = np.array([1, 2**63, 2**64 - 1], np.uint64)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (npz(images=NUMBERS.astype(np.int64), groups=NUMBERS), "ascending whole numbers of 64 bits"),
+        (npz(images=NUMBERS.astype(np.uint32), groups=NUMBERS), "ascending whole numbers of 64 bits"),
+        (npz(images=NUMBERS, groups=NUMBERS.astype(np.float64)), "ascending whole numbers of 64 bits"),
+        (npz(images=NUMBERS, groups=NUMBERS[::-1]), "ascending whole numbers of 64 bits"),
+        (npz(images=NUMBERS[None], groups=NUMBERS), "ascending whole numbers of 64 bits"),
+        (npz(images=np.uint64(3), groups=NUMBERS), "ascending whole numbers of 64 bits"),
+        (npz(images=NUMBERS.astype(">u8"), groups=NUMBERS), "ascending whole numbers of 64 bits"),
+        (npz(images=NUMBERS.astype(object), groups=NUMBERS), "seen.npz cannot be read"),
+        (npz(images=NUMBERS), "seen.npz cannot be read"),
+        (zipped(images=b"no array", groups=b"no array"), "seen.npz cannot be read"),
+        (b"not a zip", "seen.npz cannot be read"),
+        (npz(images=np.zeros(2**21 + 1, np.uint64), groups=NUMBERS), r"seen.npz unpacks to more than \d+ bytes"),
+    ],
+    ids=["int64", "uint32", "float", "unsorted", "2-d", "0-d", "big endian", "objects", "one", "bytes", "text", "bomb"],
+)
+def test_fingerprints_of_another_kind_are_refused(root: Path, bundle: Path, content: bytes, reason: str) -> None:
+    put_seen(bundle, content)
+    # They answer no image, so serving asks for no more than their digest.
+    assert Store(root).read("shapes", 1).manifest.version == 1
+    with pytest.raises(ManifestInvalid, match=reason):
+        Store(root).seen("shapes", 1)
+
+
+@pytest.mark.parametrize(
+    ("tamper", "reason"),
+    [
+        (flip, "sha-256 differs"),
+        (Path.unlink, "seen.npz is missing"),
+        (move_behind_link, "symbolic link"),
+        (block, "is not a file"),
+    ],
+)
+def test_changed_fingerprints_are_refused(
+    root: Path, bundle: Path, tamper: Callable[[Path], object], reason: str
+) -> None:
+    tamper(bundle / "seen.npz")
+    with pytest.raises(ManifestInvalid, match=reason):
+        Store(root).seen("shapes", 1)
+
+
+def test_a_bundle_that_saw_nothing_may_say_so(root: Path, bundle: Path) -> None:
+    none = np.empty(0, np.uint64)
+    put_seen(bundle, npz(images=none, groups=none))
+    seen = Store(root).seen("shapes", 1)
+    assert seen is not None
+    assert (seen.images.size, seen.groups.size) == (0, 0)
 
 
 def test_a_bundle_in_another_place_is_refused(root: Path) -> None:
@@ -359,7 +501,7 @@ def test_a_missing_version_is_refused(root: Path) -> None:
 # ---------------------------------------------------------------- fingerprints
 
 
-@pytest.mark.parametrize("name", ["manifest.json", "model.weights.h5", "probe.npz", "card.md"])
+@pytest.mark.parametrize("name", ["manifest.json", "model.weights.h5", "probe.npz", "seen.npz", "card.md"])
 def test_a_fingerprint_changes_with_any_file(name: str, root: Path, bundle: Path) -> None:
     before = Store(root).fingerprint("shapes", 1)
     assert Store(root).fingerprint("shapes", 1) == before

@@ -1,0 +1,70 @@
+"""Task: a clinical or editorial question and its words, from task.toml, which a person writes.
+
+Nothing here has a default: a field that is missing or unknown is refused.
+"""
+
+import json
+import tomllib
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+from services.bundle.fields import Frozen, Label, Name, Sentence, first_error
+from services.errors import TaskInvalid
+
+
+class LabelText(Frozen):
+    """One label as people read it."""
+
+    label: Label
+    title: Sentence
+    explanation: Sentence
+
+
+class Task(Frozen):
+    """A clinical or editorial question that images are asked. Written by a person.
+
+    Attributes:
+        warning: the sentence that stands beside every answer.
+        serve: the version to serve, or "latest" for the highest that is fit to serve.
+    """
+
+    name: Name
+    title: Sentence
+    summary: Sentence
+    modality: Sentence
+    upload: Sentence
+    warning: Sentence
+    intended_use: Sentence
+    out_of_scope: tuple[Sentence, ...]
+    limits: tuple[Sentence, ...]
+    serve: Literal["latest"] | Annotated[int, Field(ge=1)]
+    labels: Annotated[tuple[LabelText, ...], Field(min_length=2)]
+
+    @model_validator(mode="after")
+    def _labels_differ(self) -> "Task":
+        if len({entry.label for entry in self.labels}) != len(self.labels):
+            message = "two labels have the same name"
+            raise ValueError(message)
+        return self
+
+
+def parse_task(content: bytes, folder: str) -> Task:
+    """Read task.toml; `folder` is the name of the folder that holds it.
+
+    Raises:
+        TaskInvalid: not TOML, not of this shape, or named otherwise than its folder.
+    """
+    try:
+        # TOML knows no tuples; in JSON's terms pydantic is strict and still takes an array for one.
+        task = Task.model_validate_json(json.dumps(tomllib.loads(content.decode("utf-8")), default=str))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as broken:
+        message = f"task.toml cannot be read: {broken}"
+        raise TaskInvalid(message) from broken
+    except ValidationError as invalid:
+        message = f"task.toml: {first_error(invalid)}"
+        raise TaskInvalid(message) from invalid
+    if task.name != folder:
+        message = f"task.toml names the task {task.name!r} but lies in the folder {folder!r}"
+        raise TaskInvalid(message)
+    return task

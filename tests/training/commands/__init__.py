@@ -1,0 +1,1 @@
+"""The commands of the factory, as a person at a terminal calls them."""

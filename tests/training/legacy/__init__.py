@@ -1,0 +1,1 @@
+"""Legacy files: what is in them, and what a hostile one may try."""

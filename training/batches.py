@@ -1,0 +1,75 @@
+"""Images to batches: shuffled in an order that belongs to the seed and the epoch, with rare labels made up for."""
+
+import math
+import os
+from typing import Any, Literal
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from training.images import Images
+
+Balance = Literal["none", "class_weights", "oversample"]
+
+
+def label_weights(images: Images) -> NDArray[np.float64]:
+    """Weigh each image by the inverse frequency of its rarest label, float64 [n]; the weights average to one.
+
+    An image without any label counts as one of a label of its own.
+    """
+    truths = np.concatenate([images.truths, ~images.truths.any(axis=1, keepdims=True)], axis=1)
+    rarity = 1 / np.maximum(truths.sum(axis=0), 1)
+    weights = np.where(truths, rarity, 0).max(axis=1)
+    average: NDArray[np.float64] = weights / weights.mean()
+    return average
+
+
+class Batches(keras.utils.PyDataset):  # type: ignore[misc]
+    """Batches of uint8 pixels [b, height, width, 3], float32 truths [b, labels] and float32 weights [b].
+
+    Args:
+        images: of which batches are cut.
+        batch_size: images per batch.
+        seed: of the order; None keeps that of the images.
+        balance: "class_weights" weighs images of rare labels more; "oversample" draws them more often, as many images
+            an epoch as there are.
+        epoch: the number of epochs that are done already, so that a training that goes on has the order that it would
+            have had.
+    """
+
+    def __init__(
+        self, images: Images, batch_size: int, seed: int | None = None, balance: Balance = "none", epoch: int = 0
+    ) -> None:
+        # Where images are decoded for each batch, the next ones are decoded while the device is busy.
+        super().__init__(workers=2 if not isinstance(images.pixels, np.ndarray) else 1, max_queue_size=os.cpu_count())
+        self._images = images
+        self._batch_size = batch_size
+        self._seed = seed
+        self._epoch = epoch
+        weights = np.ones(len(images.truths)) if balance == "none" else label_weights(images)
+        self._weights = weights if balance == "class_weights" else np.ones(len(weights))
+        self._chances = weights / weights.sum() if balance == "oversample" else None
+        self._order = self._shuffled()
+
+    def __len__(self) -> int:
+        return math.ceil(len(self._order) / self._batch_size)
+
+    def __getitem__(self, index: int) -> tuple[Any, Any, Any]:
+        chosen = self._order[index * self._batch_size : (index + 1) * self._batch_size]
+        truths = self._images.truths[chosen].astype(np.float32)
+        return self._images.pixels[chosen], truths, self._weights[chosen].astype(np.float32)
+
+    def on_epoch_end(self) -> None:
+        """Shuffle for the next epoch."""
+        self._epoch += 1
+        self._order = self._shuffled()
+
+    def _shuffled(self) -> NDArray[np.int64]:
+        count = len(self._images.truths)
+        if self._seed is None:
+            return np.arange(count)
+        random = np.random.default_rng((self._seed, self._epoch))
+        if self._chances is None:
+            return random.permutation(count)
+        return random.choice(count, count, p=self._chances)

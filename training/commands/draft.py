@@ -1,0 +1,48 @@
+"""`draft`: write a first task.toml and a first recipe for a folder of images."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from training.terminal import HERE, MODEL_STORE, plain_errors, quiet_start, say
+
+
+def draft(
+    task: Annotated[str, typer.Argument(help="Name of the new task: small letters, digits and hyphens.")],
+    data: Annotated[Path, typer.Option(help="Folder with one sub-folder per label and, if it has one, an index.csv.")],
+    backbone: Annotated[str, typer.Option(help="A backbone, as in recipes; convnet trains from scratch.")] = (
+        "efficientnet_lite0"
+    ),
+    recipe: Annotated[
+        Path | None, typer.Option(help="Where the recipe goes.", show_default="training/recipes/TASK.toml")
+    ] = None,
+    model_store: Annotated[
+        Path, typer.Option(help="Where the task goes.", show_default="model_store of the project")
+    ] = MODEL_STORE,
+) -> None:
+    """Write a first task.toml and a first recipe from a folder's names and sizes, so that `train` can follow.
+
+    Both say that nobody has reviewed them: a person must say what the task is for. Nothing is overwritten.
+
+    Example: `python -m training draft skin --data DIR`
+    """
+    place = recipe or HERE / "recipes" / f"{task}.toml"
+    with plain_errors("Nothing was written."):
+        with quiet_start():
+            # The backbones are Keras's, which takes seconds to load; --help should not wait for it.
+            from training import drafting, folders  # noqa: PLC0415
+        drafting.require_room(model_store, place)
+        folder = folders.read_folder(data)
+        drafts = {
+            model_store / task / "task.toml": drafting.draft_task(task, folder),
+            place: drafting.draft_recipe(task, folder, drafting.look_at(folder), backbone),
+        }
+        drafting.write_drafts(drafts.items())
+        for path in drafts:
+            say(f"Wrote {path}")
+        if not folder.grouped:
+            say("Each image counts as a group of its own; see the recipe if several show the same patient or object.")
+        chosen = f" --recipe {place}" if recipe else ""
+        stored = "" if model_store == MODEL_STORE else f" --model-store {model_store}"
+        say(f"Go over both, then `python -m training train {task} --data {data}{chosen}{stored}` trains.")
