@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import ClassVar, Self
 
-from routers.wording import count, share
+from routers.wording import count
 from services.bundle.evaluation import Metric
 from services.bundle.graph import Architecture, Description
 from services.bundle.manifest import Import, Manifest, Part, Preprocessing, Training
@@ -41,7 +41,7 @@ class Measured:
         manifest = live.manifest
         accuracy = manifest.evaluation.metric("accuracy")
         assert accuracy is not None  # noqa: S101 - the manifest's own validation demands it
-        tested = _tested_on(manifest.origin, accuracy)
+        tested = _tested_on(manifest.origin)
         return cls(
             version=manifest.version,
             digest=live.digest,
@@ -241,17 +241,11 @@ _NOBODY_KNOWS = (
 )
 
 
-def _tested_on(origin: Training | Import, accuracy: Metric) -> str:
+def _tested_on(origin: Training | Import) -> str:
     images = f"{count(origin.test.images)} test images"
     if isinstance(origin, Import):
-        sentence = f"{images}. {_NOBODY_KNOWS}"
-    else:
-        sentence = f"{images} that the model never saw. {_KEPT_APART[origin.split_by]}"
-    if accuracy.low == 1:
-        # Hanley & Lippman-Hand 1983: nothing in n observed leaves 3/n at 95 %.
-        remaining = share(min(1.0, 3 / max(origin.test.groups, 1)))
-        sentence += f" No error was seen, so resampling cannot show one; up to {remaining} remain possible."
-    return sentence
+        return f"{images}. {_NOBODY_KNOWS}"
+    return f"{images} that the model never saw. {_KEPT_APART[origin.split_by]}"
 
 
 def _found(task: Task, prediction: Prediction) -> tuple[Found, ...]:

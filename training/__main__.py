@@ -21,17 +21,14 @@ def _about() -> None:
     """Train image classifiers on folders of images, and publish them as bundles that the service serves."""
 
 
-for _name, _command in {
-    "inspect": inspect,
-    "draft": draft,
-    "train": train,
-    "publish": publish,
-    "tune": tune,
-    "cross-validate": cross_validate,
-    "evaluate": evaluate,
-    "import": import_,
-}.items():
-    app.command(_name)(_command)
+app.command("inspect")(inspect)
+app.command("draft")(draft)
+app.command("train")(train)
+app.command("publish")(publish)
+app.command("tune")(tune)
+app.command("cross-validate")(cross_validate)
+app.command("evaluate")(evaluate)
+app.command("import")(import_)
 
 if __name__ == "__main__":
     app()

@@ -17,7 +17,6 @@ SEPARATOR = "|"
 
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 _COLUMNS = {"path", "label", "group", "source"}
-_FEWEST = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,7 @@ class Folder:
     sha256: str
 
 
-def read_folder(root: Path, group_pattern: str | None = None) -> Folder:
+def read_folder(root: Path, group_pattern: str | None = None, fewest: int = 2) -> Folder:
     r"""Read which images a folder holds and what they show; no image is opened.
 
     An index.csv has the columns path, label, group and source; several labels of an image are joined by "|". BioFors's
@@ -71,9 +70,10 @@ def read_folder(root: Path, group_pattern: str | None = None) -> Folder:
         root: the folder.
         group_pattern: a regular expression searched for in each path; what its first group matches is the image's
             group, as `^(patient\d+)_`. Not beside an index.csv, which has a column for it.
+        fewest: labels that there must be; two to learn from, one to measure on.
 
     Raises:
-        ImagesInvalid: not a folder, an index of another shape, a missing file, or fewer than two classes.
+        ImagesInvalid: not a folder, an index of another shape, a missing file, or too few classes.
     """
     if not root.is_dir():
         message = f"{root} is not a folder."
@@ -89,8 +89,8 @@ def read_folder(root: Path, group_pattern: str | None = None) -> Folder:
     if group_pattern is not None and not index.is_file():
         samples = tuple(_grouped(samples, group_pattern))
     labels = tuple(sorted({label for sample in samples for label in sample.labels}))
-    if len(labels) < _FEWEST:
-        message = f"{root} holds {len(labels)} classes with images; at least two are needed."
+    if len(labels) < fewest:
+        message = f"{root} holds {len(labels)} classes with images; at least {fewest} are needed."
         raise ImagesInvalid(message)
     return Folder(
         root,

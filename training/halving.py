@@ -17,6 +17,7 @@ from training.answers import answer
 from training.disk import reserve
 from training.errors import NotPublishable
 from training.images import Images
+from training.metrics import decide
 from training.temperature import fit_temperature
 
 LARGEST_CHANGE = 0.05
@@ -94,12 +95,19 @@ def cost_of_halving(single: NDArray[np.float64], half: NDArray[np.float64], cali
         single: logits [n, labels] by the single-precision weights.
         half: logits [n, labels] of the same images by the halved ones.
         calibration: of the bundle; both are calibrated by it.
+
+    Raises:
+        NotPublishable: a logit is not finite.
     """
-    change = np.abs(probabilities(single, calibration) - probabilities(half, calibration))
+    if not np.isfinite(single).all() or not np.isfinite(half).all():
+        message = "The classifier answers a validation image with NaN or infinite numbers."
+        raise NotPublishable(message)
+    before, after = (probabilities(logits, calibration) for logits in (single, half))
+    first, second = (decide(each, calibration.activation) for each in (before, after))
     return Halving(
         images=len(single),
-        changed_predictions=int((single.argmax(axis=1) != half.argmax(axis=1)).sum()),
-        largest_probability_change=float(change.max()),
+        changed_predictions=int((first != second).any(axis=1).sum()),
+        largest_probability_change=float(np.abs(before - after).max()),
     )
 
 

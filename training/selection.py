@@ -8,7 +8,7 @@ from typing import Literal
 
 from services.bundle.fingerprints import Fingerprints
 from services.bundle.manifest import Manifest
-from training.errors import ImagesInvalid, NothingToMeasure
+from training.errors import ImagesInvalid, NothingToMeasure, RecipeInvalid
 from training.folders import Folder, Sample, read_folder
 from training.markdown import listed
 from training.seen import group_fingerprint, image_fingerprint
@@ -43,8 +43,9 @@ def open_folder(data: Path, manifests: Sequence[Manifest]) -> Folder:
     Raises:
         ImagesInvalid: the folder cannot be read, holds a label that the bundles do not know, or several labels per
             image where the bundles give one.
+        RecipeInvalid: a bundle's recipe cannot be read.
     """
-    folder = read_folder(data, next(filter(None, map(_group_pattern, manifests)), None))
+    folder = read_folder(data, next(filter(None, map(_group_pattern, manifests)), None), fewest=1)
     for label in folder.labels:
         if label not in manifests[0].labels:
             message = f"{data} holds images of {label!r}, which these bundles do not know."
@@ -60,7 +61,11 @@ def _group_pattern(manifest: Manifest) -> str | None:
     """How training told groups by their paths, so that they are the same ones now."""
     if manifest.origin.kind == "import":
         return None
-    material = tomllib.loads(manifest.origin.recipe).get("material")
+    try:
+        material = tomllib.loads(manifest.origin.recipe).get("material")
+    except tomllib.TOMLDecodeError as broken:
+        message = f"The recipe in version {manifest.version} is not TOML, so its groups are not known: {broken}."
+        raise RecipeInvalid(message) from broken
     pattern = material.get("group_pattern") if isinstance(material, dict) else None
     return pattern if isinstance(pattern, str) else None
 

@@ -55,7 +55,7 @@ def plain_errors(interrupted: str = _GOES_ON) -> Iterator[None]:
 
 def fail(sentence: str, code: int) -> NoReturn:
     """Say why and leave with an exit status."""
-    Console(stderr=True).print(f"Error: {sentence}", markup=False, highlight=False, soft_wrap=True)
+    Console(stderr=True).print(f"Error: {sentence}", markup=False, emoji=False, highlight=False, soft_wrap=True)
     raise typer.Exit(code)
 
 
@@ -88,7 +88,7 @@ def quiet_start() -> Iterator[None]:
 
 def say(sentence: str) -> None:
     """One line on standard output, as it is."""
-    Console().print(sentence, markup=False, highlight=False, soft_wrap=True)
+    Console().print(sentence, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
 def show_bundle(manifest: Manifest, model_store: Path) -> None:

@@ -566,15 +566,6 @@ def test_the_calibration_error_is_shown_where_it_was_measured(settings: Settings
         assert "Calibration error" not in get(client, "/tasks/first/card").text
 
 
-def test_a_spotless_test_is_not_called_perfection(settings: Settings) -> None:
-    evaluation = publish_tiny(settings.model_store, "first").evaluation
-    spotless = evaluation.metrics[0].model_copy(update={"low": 1.0})
-    changes = {"evaluation": evaluation.model_copy(update={"metrics": (spotless,)})}
-    publish_tiny(settings.model_store, "second", changes=changes)
-    with started(settings) as client:
-        assert "up to 4.2 % remain possible" in get(client, "/tasks/second").text
-
-
 def test_the_models_page_tells_each_version_and_why(settings: Settings, drop: Callable[[int], Path]) -> None:
     (drop(2) / "model.weights.h5").write_bytes(b"torn")
     write_task(settings.model_store, "empty")

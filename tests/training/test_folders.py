@@ -47,7 +47,7 @@ def test_folders_that_cannot_be_trained_on_are_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(ImagesInvalid, match="empty holds 0 classes with images"):
         read_folder(tmp_path / "empty")
-    with pytest.raises(ImagesInvalid, match="one holds 1 classes with images; at least two are needed"):
+    with pytest.raises(ImagesInvalid, match="one holds 1 classes with images; at least 2 are needed"):
         read_folder(draw_images(tmp_path / "one", labels=("disc",)))
 
 

@@ -19,7 +19,7 @@ from training.legacy import Legacy, read_legacy
 from training.legacy.conventions import Conventions
 from training.rebuilding import Rebuilt, rebuild
 
-from .legacy.files import as_keras_2, everything, pictures, plain, rewrite, save, stir, transferred, vgg16
+from .legacy.files import as_keras_2, everything, mobilenet, pictures, plain, rewrite, save, stir, transferred, vgg16
 
 Floats = NDArray[Any]
 
@@ -54,16 +54,17 @@ def require_spread(probabilities: Floats) -> None:
 # ---------------------------------------------------------------- the same answers
 
 
-@pytest.mark.parametrize("written_by", ["Keras 3", "Keras 2"])
 @pytest.mark.parametrize(
-    ("make", "count", "scaling"),
+    ("make", "count", "scaling", "written_by"),
     [
-        (plain, 3, "0..1"),
-        (everything, 4, "inside"),
-        (vgg16, 2, "0..1"),
-        (lambda: transferred(3, nested=False), 3, "-1..1"),
+        (plain, 3, "0..1", "Keras 3"),
+        (plain, 3, "0..1", "Keras 2"),
+        (everything, 4, "inside", "Keras 3"),
+        (everything, 4, "inside", "Keras 2"),
+        (lambda: transferred(3, nested=False), 3, "-1..1", "Keras 3"),
+        (lambda: transferred(3, nested=False), 3, "-1..1", "Keras 2"),
+        (vgg16, 2, "0..1", "Keras 2"),
     ],
-    ids=["plain", "everything", "VGG16 in a Sequential", "MobileNetV2"],
 )
 def test_the_probabilities_are_those_of_the_saved_model(
     make: Callable[[], Any], count: int, scaling: str, written_by: str, tmp_path: Path
@@ -83,9 +84,9 @@ def test_the_probabilities_are_those_of_the_saved_model(
     assert legacy.keras_version == ("2.10.0" if written_by == "Keras 2" else keras.__version__)
 
 
-@pytest.mark.parametrize("written_by", ["Keras 3", "Keras 2"])
-def test_one_sigmoid_becomes_two_logits(written_by: str, tmp_path: Path) -> None:
-    model = transferred()
+@pytest.mark.parametrize(("base", "written_by"), [(None, "Keras 3"), (None, "Keras 2"), (mobilenet, "Keras 2")])
+def test_one_sigmoid_becomes_two_logits(base: Callable[[], Any] | None, written_by: str, tmp_path: Path) -> None:
+    model = transferred(base=None if base is None else base())
     path = save(model, tmp_path / "model.h5")
     if written_by == "Keras 2":
         as_keras_2(path)

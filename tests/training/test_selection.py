@@ -11,7 +11,7 @@ from services.bundle.fingerprints import Fingerprints
 from services.bundle.manifest import Manifest
 from tests.bundles import SHAPES, publish_tiny
 from tests.training.conftest import draw_images
-from training.errors import ImagesInvalid, NothingToMeasure
+from training.errors import ImagesInvalid, NothingToMeasure, RecipeInvalid
 from training.folders import Folder, read_folder
 from training.seen import fingerprints
 from training.selection import open_folder, select
@@ -143,6 +143,12 @@ def test_groups_are_told_as_training_told_them(tmp_path: Path, manifest: Manifes
     grouped = open_folder(unindexed, [manifest, manifest.model_copy(update={"origin": recipe})])
     assert {sample.group for sample in grouped.samples} == {"0"}
     assert len({sample.group for sample in open_folder(unindexed, [manifest]).samples}) == 60
+
+
+def test_a_recipe_that_cannot_be_read_is_told(images: Path, manifest: Manifest) -> None:
+    recipe = manifest.origin.model_copy(update={"recipe": "material = ["})
+    with pytest.raises(RecipeInvalid, match="The recipe in version 1 is not TOML"):
+        open_folder(images, [manifest.model_copy(update={"origin": recipe})])
 
 
 def test_the_fingerprint_is_of_the_bytes(images: Path, folder: Folder) -> None:

@@ -76,4 +76,6 @@ def read_legacy(path: Path) -> Legacy:
         except Refused as refused:
             message = f"{path.name} cannot be imported: {refused}."
             raise LegacyInvalid(message) from refused
-    return Legacy(path.name, digest, contents.keras_version, image, rows.layers, rows.weights, rows.ending)
+    # The name of a file need not be text; the manifest's is.
+    name = path.name.encode("utf-8", "replace").decode("utf-8")
+    return Legacy(name, digest, contents.keras_version, image, rows.layers, rows.weights, rows.ending)

@@ -58,8 +58,10 @@ def _place(layer: str, owner: str, places: Collection[Place]) -> Place:
 
 def _fit(place: Place, owner: str) -> int:
     """How much of a place the name of an array spells out; 0 if it names another layer."""
-    ends = ("/".join(place[start:]) for start in range(len(place)))
-    return max((len(end) for end in ends if owner == end or owner.endswith(f"/{end}")), default=0)
+    ends = ["/".join(place[start:]) for start in range(len(place))]
+    spelled = max((len(end) for end in ends if owner == end or owner.endswith(f"/{end}")), default=0)
+    # Of a layer, and a layer of the same name one model further in, the first is meant by nothing but its name.
+    return 2 * spelled + (spelled > 0 and owner in ends[:2])
 
 
 class Reader:

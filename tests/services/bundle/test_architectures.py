@@ -11,14 +11,13 @@ import keras
 import numpy as np
 import onnxruntime
 import pytest
-import tensorflow as tf
-import tf2onnx
 from numpy.typing import NDArray
 
 from services.bundle import weights
 from services.bundle.architectures import BACKBONES, build, head_layers, smallest_side
 from services.bundle.graph import Architecture
 from services.bundle.saliency import explained
+from services.compiler.onnxgraph import UNSOUND, to_onnx
 from services.errors import ManifestInvalid
 
 LABELS = 3
@@ -56,7 +55,7 @@ def stir(model: Any, seed: int = 0) -> None:
 
 
 PARAMETERS = {
-    "convnet": 1_540,
+    "convnet": 1_660,
     "vgg16": 14_714_688,
     "vgg19": 20_024_384,
     "resnet50": 23_587_712,
@@ -95,6 +94,9 @@ def built(request: pytest.FixtureRequest) -> Built:
     sides = (edge + 5, edge + 18) if edge < 64 else (edge, edge + 5)
     trained = build(described, (None, None), LABELS)
     stir(trained)
+    kernel, bias = trained.get_layer("logits").get_weights()
+    # Activations are positive on the whole, so something speaks for the first label.
+    trained.get_layer("logits").set_weights([np.concatenate([np.abs(kernel[:, :1]), kernel[:, 1:]], axis=1), bias])
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "model.weights.h5"
         trained.save_weights(file)
@@ -117,7 +119,7 @@ class TestEveryBackbone:
         assert built.trained.count_params() - head == PARAMETERS[built.backbone]
 
     def test_tells_one_picture_from_another(self, built: Built) -> None:
-        assert not np.allclose(*built.logits, rtol=1e-3)
+        assert not np.allclose(built.logits[0], built.logits[1], rtol=1e-3)
 
     def test_names_its_feature_map(self, built: Built) -> None:
         features = built.served.get_layer("features").output
@@ -164,24 +166,20 @@ class TestEveryBackbone:
         kernel = first.get_weights()[0]
         assert kernel.ndim == 4
 
-    def test_compiles_to_the_same_answers_and_saliency(self, built: Built) -> None:
+    def test_compiles_to_the_same_answers_and_saliency(self, built: Built, monkeypatch: pytest.MonkeyPatch) -> None:
+        # Set to whatever, tf2onnx neither hides what fails nor copies the graph before each step.
+        monkeypatch.setenv("TF2ONNX_CATCH_ERRORS", "FALSE")
         pixels = np.rint(built.pixels[:1]).astype(np.uint8)
         model = explained(built.served)
-
-        @tf.function(input_signature=[tf.TensorSpec(pixels.shape, tf.uint8, name="image")])  # type: ignore[untyped-decorator]
-        def network(image: tf.Tensor) -> dict[str, tf.Tensor]:
-            found: dict[str, tf.Tensor] = model(tf.cast(image, tf.float32), training=False)
-            return found
-
-        graph, _ = tf2onnx.convert.from_function(network, network.input_signature, opset=18)
-        session = onnxruntime.InferenceSession(graph.SerializeToString())
+        graph = to_onnx(model, *pixels.shape[1:3])
+        session = onnxruntime.InferenceSession(graph, disabled_optimizers=list(UNSOUND))
         logits, saliency = session.run(["logits", "saliency"], {"image": pixels})
         expected = {name: np.asarray(value) for name, value in model(pixels.astype(np.float32), training=False).items()}
-        np.testing.assert_allclose(logits, expected["logits"], rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(logits, expected["logits"], rtol=1e-4, atol=1e-4 * np.abs(logits).max())
         assert saliency.shape == (1, LABELS, *built.served.get_layer("features").output.shape[1:3])
         largest = expected["saliency"].max()
         assert largest > 0
-        np.testing.assert_allclose(saliency, expected["saliency"], rtol=1e-3, atol=1e-4 * largest)
+        np.testing.assert_allclose(saliency, expected["saliency"], rtol=1e-4, atol=1e-4 * largest)
 
     def test_trains_a_step(self, built: Built) -> None:
         model, before = built.trained, built.trained.get_weights()

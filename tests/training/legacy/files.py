@@ -128,9 +128,9 @@ def everything(labels: int = 4) -> Any:
     return stir(keras.Model(image, layers.Softmax()(layers.Dense(labels, name="logits")(x))))
 
 
-def transferred(labels: int = 1, *, nested: bool = True) -> Any:
-    """A small MobileNetV2 under a new head, as a layer of the new model or with its layers in it."""
-    base = keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=(32, 32, 3), alpha=0.35)
+def transferred(labels: int = 1, *, nested: bool = True, base: Any = None) -> Any:
+    """A pretrained model under a new head, as a layer of the new model or with its layers in it."""
+    base = _small() if base is None else base
     base.trainable = False
     if not nested:
         x = layers.GlobalAveragePooling2D()(base.output)
@@ -139,6 +139,19 @@ def transferred(labels: int = 1, *, nested: bool = True) -> Any:
     x = base(keras.applications.mobilenet_v2.preprocess_input(image), training=False)
     x = layers.Dropout(0.2)(layers.GlobalAveragePooling2D()(x))
     return stir(keras.Model(image, layers.Dense(labels, activation="sigmoid")(x)))
+
+
+def _small() -> Any:
+    """A base whose inner weights come in two lots, as Keras writes them: those that are trained, and moments."""
+    image = layers.Input((32, 32, 3))
+    x = layers.BatchNormalization(name="first_bn")(layers.Conv2D(6, 3, strides=2, name="first")(image))
+    x = layers.DepthwiseConv2D(3, padding="same", name="second")(layers.ReLU(6.0)(x))
+    return keras.Model(image, layers.ReLU(6.0)(layers.BatchNormalization(name="second_bn")(x)), name="base_1.0_32")
+
+
+def mobilenet() -> Any:
+    """The base of many a notebook."""
+    return keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=(32, 32, 3), alpha=0.35)
 
 
 def vgg16(labels: int = 2) -> Any:

@@ -1,7 +1,7 @@
 """Images per second of our training and of a plain Keras script, on the same device, images and network.
 
-    python benchmarks/training.py
-    python benchmarks/training.py --backbone efficientnet_b0 --edge 224 --images 4096 --batch-size 128
+    python benchmarks/throughput.py
+    python benchmarks/throughput.py --backbone efficientnet_b0 --edge 224 --images 4096 --batch-size 128
 
 The plain script is what a tutorial has: `keras.utils.image_dataset_from_directory`, two random layers, `fit`. Both
 train every layer on the same drawn PNG files, first one, then the other. The first epoch, which compiles, does not
