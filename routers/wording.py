@@ -12,6 +12,7 @@ _METRICS = {
     "macro_recall": "Recall (sensitivity), mean over labels",
     "macro_specificity": "Specificity, mean over labels",
     "macro_f1": "F1, mean over labels",
+    "weighted_f1": "F1, labels weighted by their images",
     "macro_roc_auc": "ROC AUC, each label against the rest, mean",
     "macro_average_precision": "Average precision, mean over labels",
     "expected_calibration_error": "Calibration error (ECE)",

@@ -187,9 +187,11 @@ def _walked(root: Path) -> Iterator[Sample]:
 
 
 def _is_image(path: Path) -> bool:
-    if not str(path).isprintable():
+    try:
+        path.name.encode()
+    except UnicodeEncodeError as broken:
         message = f"{path.parent} holds a file whose name is not text: {path.name!r}. Rename it."
-        raise ImagesInvalid(message)
+        raise ImagesInvalid(message) from broken
     return path.suffix.lower() in _SUFFIXES and path.is_file()
 
 

@@ -6,15 +6,13 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import tensorflow as tf
-import tf2onnx
+import keras
 
 from services.bundle import weights
 from services.bundle.architectures import build
 from services.bundle.manifest import Manifest
+from services.compiler.onnxgraph import to_onnx
 from services.errors import WeightsInvalid
-
-_OPSET = 18
 
 
 def convert(weights_path: str, manifest: dict[str, Any], target: str) -> None:
@@ -31,14 +29,9 @@ def convert(weights_path: str, manifest: dict[str, Any], target: str) -> None:
     """
     described = Manifest.model_validate_json(json.dumps(manifest))
     model = load_classifier(Path(weights_path).read_bytes(), described)
-    shape = (1, described.preprocessing.height, described.preprocessing.width, 3)
-
-    @tf.function(input_signature=[tf.TensorSpec(shape, tf.uint8, name="image")])  # type: ignore[untyped-decorator]
-    def network(image: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"logits": model(tf.cast(image, tf.float32), training=False)}
-
-    graph, _ = tf2onnx.convert.from_function(network, network.input_signature, opset=_OPSET)
-    Path(target).write_bytes(graph.SerializeToString())
+    outputs = keras.Model(model.input, {"logits": model.output})
+    graph = to_onnx(outputs, described.preprocessing.height, described.preprocessing.width)
+    Path(target).write_bytes(graph)
 
 
 def load_classifier(content: bytes, manifest: Manifest) -> Any:

@@ -10,13 +10,11 @@ import onnxruntime
 import tensorflow as tf
 import tf2onnx
 
+from services.network import UNSOUND
+
 _OPSET = 18
 _LARGE = 2**16
 """Numbers from which on an array is kept out of the conversion."""
-
-UNSOUND = ("Pad_Fusion",)
-"""Rewritings that ONNX Runtime must not do: this one takes zeros around a MaxPool for its own padding, which is minus
-infinity, and so changes what lies at the edges of a feature map with negative numbers."""
 
 
 def to_onnx(model: Any, height: int, width: int) -> bytes:

@@ -7,7 +7,8 @@ import pytest
 from keras import Input, Model, initializers, layers
 from keras.utils import set_random_seed
 
-from services.compiler.onnxgraph import UNSOUND, to_onnx
+from services.compiler.onnxgraph import to_onnx
+from services.network import UNSOUND
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (1, 24, 20, 3), np.uint8)
 

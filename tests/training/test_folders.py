@@ -128,10 +128,9 @@ def test_an_empty_class_is_refused(tmp_path: Path) -> None:
         read_folder(root)
 
 
-@pytest.mark.parametrize("name", [b"broken-\xff.png", b"two\nlines.png"])
-def test_a_name_that_is_not_text_is_refused(name: bytes, tmp_path: Path) -> None:
+def test_a_name_that_is_not_text_is_refused(tmp_path: Path) -> None:
     root = draw_images(tmp_path / "images", each=4, index=False)
-    (root / "disc" / os.fsdecode(name)).write_bytes((root / "disc/000.png").read_bytes())
+    (root / "disc" / os.fsdecode(b"broken-\xff.png")).write_bytes((root / "disc/000.png").read_bytes())
     with pytest.raises(ImagesInvalid, match=r"disc holds a file whose name is not text: '.*png'. Rename it") as refused:
         read_folder(root)
     assert str(refused.value).isprintable()

@@ -17,8 +17,9 @@ from services.bundle import weights
 from services.bundle.architectures import BACKBONES, build, head_layers, smallest_side
 from services.bundle.graph import Architecture
 from services.bundle.saliency import explained
-from services.compiler.onnxgraph import UNSOUND, to_onnx
+from services.compiler.onnxgraph import to_onnx
 from services.errors import ManifestInvalid
+from services.network import UNSOUND
 
 LABELS = 3
 MEAN, DEVIATION = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
