@@ -11,7 +11,7 @@ serve: .venv/.serve
 	$(BIN)/python -m uvicorn main:app --host $(HOST) --port $(PORT)
 
 test: .venv/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 check: lint types layers test
 
