@@ -22,10 +22,10 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from services.bundle.calibration import probabilities
+from services.bundle.classifier import load_classifier
 from services.bundle.preprocessing import prepare
 from services.bundle.store import Bundle, Store
 from services.compiler import Compiler
-from services.compiler.conversion import load_classifier
 from services.imaging import decode
 from services.network import Network
 from services.settings import Settings

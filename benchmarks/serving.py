@@ -32,7 +32,7 @@ from fastapi import FastAPI, UploadFile
 from PIL import Image
 sys.path.insert(0, os.environ["SIGHTLINE_ROOT"])
 from services.bundle.store import Store
-from services.compiler.conversion import load_classifier
+from services.bundle.classifier import load_classifier
 from services.settings import Settings
 
 store = Store(Settings().model_store)

@@ -8,10 +8,10 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 
+from routers.answers import predictions_shape
 from routers.dependencies import PredictorDep, RegistryDep, StoreDep
 from routers.images import Answered
 from routers.problems import templates
-from routers.schemas import predictions_shape
 from services.inference import Predictor
 from services.shelf import Live
 

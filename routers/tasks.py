@@ -5,10 +5,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 
 from routers.access import RequestId
+from routers.answers import predictions_shape
 from routers.dependencies import PredictorDep, RegistryDep, SettingsDep, UploadsDep
 from routers.images import answer_images
 from routers.problems import problem_of
-from routers.schemas import PredictionsShape, ProblemShape, TaskShape, TasksShape, TaskSummaryShape, predictions_shape
+from routers.schemas import PredictionsShape, ProblemShape, TaskShape, TasksShape, TaskSummaryShape
 from services.bundle.task import Task
 from services.errors import SightlineError, UnknownTask
 from services.imaging import MEDIA_TYPES

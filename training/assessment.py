@@ -3,12 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from services.bundle.classifier import load_classifier
 from services.bundle.evaluation import Evaluation
 from services.bundle.fields import Frozen
 from services.bundle.store import Bundle, Store
 from services.errors import UnknownTask, UnknownVersion
 from training.answers import Answers, answer
-from training.classifiers import load_classifier
 from training.comparison import COMPARED, Comparison, Contender, compare
 from training.errors import NotComparable
 from training.evaluation import Measured, measure, summarise
@@ -133,7 +133,7 @@ def assess(
     plots: dict[str, bytes] = {}
     images: Images | None = None
     for number, bundle in enumerate(bundles):
-        manifest, classifier = bundle.manifest, load_classifier(bundle)
+        manifest, classifier = bundle.manifest, load_classifier(bundle.weights.read_bytes(), bundle.manifest)
         if images is None or manifest.preprocessing != bundles[number - 1].manifest.preprocessing:
             doing = f"Decoding {len(selection.samples)} images"
             watch = bar(doing, len(selection.samples))

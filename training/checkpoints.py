@@ -11,7 +11,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from training.disk import reserve, write_whole
+from services.bundle import weights
+from training.disk import write_whole
 from training.recipe import Phase
 
 History = dict[str, list[float]]
@@ -31,7 +32,7 @@ class DurableSequential(keras.Sequential):  # type: ignore[misc]
         """
         target = Path(filepath)
         incoming = target.with_name(f"incoming.{target.name}")
-        reserve(incoming, self)
+        weights.reserve(incoming, self)
         super().save_weights(incoming, **options)
         incoming.replace(target)
 

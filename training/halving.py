@@ -14,7 +14,6 @@ from services.bundle.calibration import probabilities
 from services.bundle.graph import Description
 from services.bundle.manifest import Calibration, Halving, Preprocessing
 from training.answers import answer
-from training.disk import reserve
 from training.errors import NotPublishable
 from training.images import Images
 from training.metrics import decide
@@ -67,7 +66,7 @@ def halve(
     single = answer(model, validation)
     with tempfile.TemporaryDirectory() as folder:
         full, halved = Path(folder) / "full.weights.h5", Path(folder) / "half.weights.h5"
-        reserve(full, model, copies=2)
+        weights.reserve(full, model, copies=2)
         model.save_weights(full)
         weights.halve(full, halved)
         content = halved.read_bytes()

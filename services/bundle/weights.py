@@ -6,6 +6,7 @@ itself is native code: serving calls this room only in the compiler's child proc
 """
 
 import io
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ Shapes = dict[str, tuple[int, ...]]
 
 _MOST_OBJECTS = 20_000
 _DEEPEST = 12
+# What HDF5 writes about each array besides its numbers.
+_PER_ARRAY = 2048
 
 
 def inspect(content: bytes) -> Shapes:
@@ -64,6 +67,30 @@ def require(found: Shapes, expected: Shapes) -> None:
         if found[path] != shape:
             message = f"weights: {path} has the shape {found[path]}, the architecture wants {shape}"
             raise WeightsInvalid(message)
+
+
+def reserve(path: Path, model: Any, copies: int = 1) -> None:
+    """Make sure that a Keras model's weights, and its optimizer's, can be written to a file.
+
+    HDF5 that meets a full disk takes the whole process down with it.
+
+    Args:
+        path: the file; overwritten by zeros.
+        model: whose weights will go there.
+        copies: how many times their size is needed.
+
+    Raises:
+        OSError: they cannot; the file is then removed.
+    """
+    arrays = [*model.weights, *(model.optimizer.variables if getattr(model, "optimizer", None) else ())]
+    # Four bytes per number: weights and optimizers are kept in single precision, whatever the graph computes in.
+    size = sum(4 * math.prod(array.shape) + _PER_ARRAY for array in arrays)
+    try:
+        with path.open("wb") as file:
+            file.write(bytes(size * copies))
+    except OSError as full:
+        path.unlink(missing_ok=True)
+        raise OSError(full.errno, full.strerror, str(path)) from full
 
 
 def halve(source: Path, target: Path) -> None:

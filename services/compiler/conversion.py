@@ -1,18 +1,14 @@
 """Weights to ONNX graph. Imports TensorFlow: only the child process may import this module."""
 
-import hashlib
 import json
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import keras
 
-from services.bundle import weights
-from services.bundle.architectures import build
+from services.bundle.classifier import load_classifier
 from services.bundle.manifest import Manifest
 from services.compiler.onnxgraph import to_onnx
-from services.errors import WeightsInvalid
 
 
 def convert(weights_path: str, manifest: dict[str, Any], target: str) -> None:
@@ -32,27 +28,3 @@ def convert(weights_path: str, manifest: dict[str, Any], target: str) -> None:
     outputs = keras.Model(model.input, {"logits": model.output})
     graph = to_onnx(outputs, described.preprocessing.height, described.preprocessing.width)
     Path(target).write_bytes(graph)
-
-
-def load_classifier(content: bytes, manifest: Manifest) -> Any:
-    """Build the manifest's architecture and load verified weights into it, as float32.
-
-    Raises:
-        ManifestInvalid, WeightsInvalid: as `convert`.
-    """
-    if hashlib.sha256(content).hexdigest() != manifest.weights.sha256:
-        message = "weights: the file changed while it was being read"
-        raise WeightsInvalid(message)
-    found = weights.inspect(content)
-    size = (manifest.preprocessing.height, manifest.preprocessing.width)
-    model = build(manifest.architecture, size, len(manifest.labels))
-    with tempfile.TemporaryDirectory() as folder:
-        # What Keras itself would write for this architecture is the whole list of what may be in the file.
-        blank = Path(folder) / "blank.weights.h5"
-        model.save_weights(blank)
-        weights.require(found, weights.layout(blank))
-        # The bytes that were checked are the bytes that are loaded.
-        checked = Path(folder) / "checked.weights.h5"
-        checked.write_bytes(content)
-        model.load_weights(checked)
-    return model

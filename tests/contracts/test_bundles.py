@@ -10,12 +10,12 @@ import pytest
 from PIL import Image
 
 from services.bundle.calibration import probabilities
+from services.bundle.classifier import load_classifier
 from services.bundle.evaluation import Estimate, Metric
 from services.bundle.manifest import Import, Manifest, Training
 from services.bundle.preprocessing import prepare
 from services.bundle.store import Store
 from services.compiler import Compiler
-from services.compiler.conversion import load_classifier
 from services.imaging import decode
 from services.network import Network
 from services.registry import Registry

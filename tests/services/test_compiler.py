@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from services.bundle.classifier import load_classifier
 from services.bundle.graph import Architecture, Description
 from services.bundle.manifest import parse_manifest
 from services.bundle.store import Bundle, Store
 from services.compiler import Compiler, graph_key
-from services.compiler.conversion import load_classifier
 from services.errors import BundleRefused, ManifestInvalid, WeightsInvalid
 from tests.bundles import ARCHITECTURE, EDGE, publish_tiny
 from tests.layers import layer_graph

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from services.bundle.store import Store
+from training.commands import options
 from training.terminal import HERE, MODEL_STORE, RUNS, bar, plain_errors, quiet_start, say
 
 if TYPE_CHECKING:
@@ -15,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def cross_validate(
-    task: Annotated[str, typer.Argument(help="A folder of the model store that holds a task.toml.")],
-    data: Annotated[Path, typer.Option(help="Folder with one sub-folder per label and, if it has one, an index.csv.")],
-    recipe: Annotated[Path | None, typer.Option(help="The recipe.", show_default="training/recipes/TASK.toml")] = None,
+    task: options.Task,
+    data: options.Data,
+    recipe: options.Recipe = None,
     by: Annotated[
         Literal["fold", "source"],
         typer.Option(help="fold: each fold in turn is the test part; source: each source of the index.csv in turn."),
@@ -25,10 +26,7 @@ def cross_validate(
     folds: Annotated[
         int, typer.Option(help="Parts that the images are dealt into by group; one of them is for validation.", min=2)
     ] = 5,
-    weights: Annotated[
-        Path | None,
-        typer.Option(help="Weights to start from, as for train.", show_default="as the recipe says"),
-    ] = None,
+    weights: options.Weights = None,
     run: Annotated[
         Path | None,
         typer.Option(
@@ -40,10 +38,8 @@ def cross_validate(
         Path | None,
         typer.Option(help="New folder for report.json and the plots.", show_default="RUN-report"),
     ] = None,
-    model_store: Annotated[
-        Path, typer.Option(help="The model store that knows the task.", show_default="model_store of the project")
-    ] = MODEL_STORE,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Drop an earlier run of this folder first.")] = False,
+    model_store: options.ModelStore = MODEL_STORE,
+    fresh: options.Fresh = False,
 ) -> None:
     """Train once per fold with the same recipe and measure each training on the fold that it has not seen.
 

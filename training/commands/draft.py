@@ -5,21 +5,20 @@ from typing import Annotated
 
 import typer
 
+from training.commands import options
 from training.terminal import HERE, MODEL_STORE, plain_errors, quiet_start, say
 
 
 def draft(
     task: Annotated[str, typer.Argument(help="Name of the new task: small letters, digits and hyphens.")],
-    data: Annotated[Path, typer.Option(help="Folder with one sub-folder per label and, if it has one, an index.csv.")],
+    data: options.Data,
     backbone: Annotated[str, typer.Option(help="A backbone, as in recipes; convnet trains from scratch.")] = (
         "efficientnet_lite0"
     ),
     recipe: Annotated[
         Path | None, typer.Option(help="Where the recipe goes.", show_default="training/recipes/TASK.toml")
     ] = None,
-    model_store: Annotated[
-        Path, typer.Option(help="Where the task goes.", show_default="model_store of the project")
-    ] = MODEL_STORE,
+    model_store: options.ModelStore = MODEL_STORE,
 ) -> None:
     """Write a first task.toml and a first recipe from a folder's names and sizes, so that `train` can follow.
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from services.bundle.store import Store
+from training.commands import options
 from training.terminal import MODEL_STORE, bar, fail, plain_errors, quiet_start, say
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    task: Annotated[str, typer.Argument(help="A folder of the model store that holds a task.toml.")],
+    task: options.Task,
     data: Annotated[Path, typer.Option(help="Folder of labelled images; it need not be the one that was trained on.")],
     versions: Annotated[
         list[int] | None, typer.Argument(help="Which bundles; the others are compared with the first. All by default.")
@@ -28,15 +29,13 @@ def evaluate(
     out: Annotated[
         Path | None, typer.Option(help="New folder for report.json and plots.", show_default="nothing is written")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    as_json: options.AsJson = False,
     mistakes: Annotated[bool, typer.Option(help="Draw the worst mistakes, which shows the images themselves.")] = True,
     floors: Annotated[
         bool,
         typer.Option("--floors", help="Set the figures beside what a thumbnail or its border gives away."),
     ] = False,
-    model_store: Annotated[
-        Path, typer.Option(help="Where the bundles are.", show_default="model_store of the project")
-    ] = MODEL_STORE,
+    model_store: options.ModelStore = MODEL_STORE,
 ) -> None:
     """Measure bundles on labelled images, by default on those that none of them has seen, and compare them.
 

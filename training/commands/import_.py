@@ -8,6 +8,7 @@ from typing import Annotated, TypeVar, get_args
 import typer
 
 from services.bundle.store import Store
+from training.commands import options
 from training.legacy.conventions import Colour, Conventions, Fit, Scaling
 from training.terminal import MODEL_STORE, bar, fail, plain_errors, quiet_start, say, show_bundle
 
@@ -64,9 +65,7 @@ def import_(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the split into validation and test.")] = 1,
-    model_store: Annotated[
-        Path, typer.Option(help="Where the bundle goes.", show_default="model_store of the project")
-    ] = MODEL_STORE,
+    model_store: options.ModelStore = MODEL_STORE,
 ) -> None:
     """Make a bundle of a legacy Keras file: a whole model, saved as .h5 by Keras 2 or 3.
 

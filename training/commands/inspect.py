@@ -14,6 +14,7 @@ from rich.text import Text
 
 from services.settings import Settings
 from training.cautions import Caution, cautions
+from training.commands import options
 from training.errors import ResultsTaken
 from training.folders import read_folder
 from training.inspection import Border, Class, Cluster, Inspection, inspect_folder
@@ -45,7 +46,7 @@ def inspect(
     out: Annotated[
         Path | None, typer.Option(help="New folder for report.json and the plots.", show_default="none is written")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print report.json instead of tables.")] = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Look at a folder of images: classes, sources, sizes, colours, refused files, copies, and what to beware of.
 

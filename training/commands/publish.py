@@ -6,16 +6,15 @@ from typing import Annotated
 import typer
 
 from services.bundle.store import Store
+from training.commands import options
 from training.terminal import MODEL_STORE, bar, plain_errors, quiet_start, show_bundle
 
 
 def publish(
     run: Annotated[Path, typer.Argument(help="The run folder of a finished `train --no-publish`.")],
     data: Annotated[Path, typer.Option(help="The folder of images that it was trained on.")],
-    model_store: Annotated[
-        Path, typer.Option(help="Where the bundle goes.", show_default="model_store of the project")
-    ] = MODEL_STORE,
-    keep: Annotated[bool, typer.Option("--keep", help="Keep the run folder after publishing.")] = False,
+    model_store: options.ModelStore = MODEL_STORE,
+    keep: options.Keep = False,
 ) -> None:
     """Measure a finished training on its test part and publish it, by the recipe and the split of its run folder.
 

@@ -7,37 +7,27 @@ from typing import Annotated, Any
 import typer
 
 from services.bundle.store import Store
+from training.commands import options
 from training.terminal import HERE, MODEL_STORE, RUNS, bar, plain_errors, quiet_start, say, show_bundle
 
 
 def train(
-    task: Annotated[str, typer.Argument(help="A folder of the model store that holds a task.toml.")],
-    data: Annotated[Path, typer.Option(help="Folder with one sub-folder per label and, if it has one, an index.csv.")],
-    recipe: Annotated[Path | None, typer.Option(help="The recipe.", show_default="training/recipes/TASK.toml")] = None,
-    split: Annotated[
-        Path | None,
-        typer.Option(help="A split.csv of an earlier run.", show_default="by group, as the recipe says"),
-    ] = None,
-    weights: Annotated[
-        Path | None,
-        typer.Option(
-            help="Weights to start from: a .weights.h5 of the backbone, a bundle's own, or the file that Keras loads.",
-            show_default="as the recipe says",
-        ),
-    ] = None,
+    task: options.Task,
+    data: options.Data,
+    recipe: options.Recipe = None,
+    split: options.Split = None,
+    weights: options.Weights = None,
     run: Annotated[
         Path | None,
         typer.Option(help="Folder of the checkpoints; an interrupted run goes on from it.", show_default="runs/TASK"),
     ] = None,
-    model_store: Annotated[
-        Path, typer.Option(help="Where the bundle goes.", show_default="model_store of the project")
-    ] = MODEL_STORE,
+    model_store: options.ModelStore = MODEL_STORE,
     tensorboard: Annotated[
         Path | None, typer.Option(help="Folder for TensorBoard's event files.", show_default="none are written")
     ] = None,
     no_publish: Annotated[bool, typer.Option("--no-publish", help="Only train; `publish` does the rest.")] = False,
-    keep: Annotated[bool, typer.Option("--keep", help="Keep the run folder after publishing.")] = False,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Drop an earlier run of this folder first.")] = False,
+    keep: options.Keep = False,
+    fresh: options.Fresh = False,
 ) -> None:
     """Train a classifier, measure it on the test part, and publish it as a bundle.
 

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from services.bundle.store import Store
+from training.commands import options
 from training.search import show
 from training.terminal import HERE, MODEL_STORE, RUNS, bar, plain_errors, quiet_start, say
 
@@ -18,8 +19,8 @@ _STUDY, _BEST = "study.db", "best.toml"
 
 
 def tune(
-    task: Annotated[str, typer.Argument(help="A folder of the model store that holds a task.toml.")],
-    data: Annotated[Path, typer.Option(help="Folder with one sub-folder per label and, if it has one, an index.csv.")],
+    task: options.Task,
+    data: options.Data,
     recipe: Annotated[
         Path | None,
         typer.Option(help="The recipe, with a table [search].", show_default="training/recipes/TASK.toml"),
@@ -33,14 +34,8 @@ def tune(
     trials: Annotated[
         int | None, typer.Option(help="At most so many trainings in all.", min=1, show_default="the whole grid, or 20")
     ] = None,
-    split: Annotated[
-        Path | None,
-        typer.Option(help="A split.csv of an earlier run.", show_default="by group, as the recipe says"),
-    ] = None,
-    weights: Annotated[
-        Path | None,
-        typer.Option(help="Weights to start from, as for train.", show_default="as the recipe says"),
-    ] = None,
+    split: options.Split = None,
+    weights: options.Weights = None,
     run: Annotated[
         Path | None,
         typer.Option(help="Folder of the checkpoints; a search goes on from it.", show_default="runs/TASK-tune"),
@@ -51,10 +46,8 @@ def tune(
     out: Annotated[
         Path | None, typer.Option(help="File of the best recipe.", show_default=f"{_BEST} in the run folder")
     ] = None,
-    model_store: Annotated[
-        Path, typer.Option(help="The model store that knows the task.", show_default="model_store of the project")
-    ] = MODEL_STORE,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Drop an earlier search of this folder first.")] = False,
+    model_store: options.ModelStore = MODEL_STORE,
+    fresh: options.Fresh = False,
 ) -> None:
     """Train with each candidate of a recipe's [search], compare them on the validation part, write the best recipe.
 

@@ -8,19 +8,15 @@ import time
 from pathlib import Path
 
 import pytest
-import typer
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from services.bundle.store import Store
+from tests.training.commands.terminal import arguments, call, complaint
 from tests.training.conftest import draw_images, little_room
 from tests.training.test_tuning import QUICK
-from training.commands.cross_validate import cross_validate
 from training.crossvalidation import Report
 
 PROJECT = Path(__file__).resolve().parents[3]
-
-app = typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False)
-app.command()(cross_validate)
 
 
 @pytest.fixture
@@ -36,24 +32,8 @@ def options(tmp_path: Path, recipe_path: Path, store_root: Path) -> dict[str, Pa
     }
 
 
-def arguments(options: dict[str, Path], *flags: str) -> list[str]:
-    return ["shapes", *(str(part) for option in options.items() for part in option), *flags]
-
-
 def command(options: dict[str, Path], *flags: str) -> Result:
-    return CliRunner().invoke(
-        app, arguments(options, *flags), catch_exceptions=False, env={"COLUMNS": "200", "TERMINAL_WIDTH": "200"}
-    )
-
-
-def complaint(result: Result) -> str:
-    """What the person at the terminal reads, after checking that it is one sentence and no traceback."""
-    assert result.exit_code == 1
-    progress = ("Decoding", "head ", "fine_tuning ")
-    lines = [line for line in result.stderr.splitlines() if line.strip() and not line.startswith(progress)]
-    assert len(lines) == 1, result.stderr
-    assert lines[0].startswith("Error: ")
-    return lines[0]
+    return call("cross-validate", options, *flags)
 
 
 # ---------------------------------------------------------------- a cross-validation
@@ -63,9 +43,8 @@ def test_a_cross_validation_that_was_killed_goes_on_and_writes_its_report(
     options: dict[str, Path], recipe_path: Path, tmp_path: Path
 ) -> None:
     recipe_path.write_text(QUICK.replace("epochs = 2", "epochs = 8").replace("patience = 6", "patience = 8"))
-    code = "import typer; from training.commands.cross_validate import cross_validate as c; typer.run(c)"
     killed = subprocess.Popen(
-        [sys.executable, "-c", code, *arguments(options, "--by", "source", "--folds", "2")],
+        [sys.executable, "-m", "training", *arguments("cross-validate", options, "--by", "source", "--folds", "2")],
         cwd=PROJECT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -151,23 +130,3 @@ def test_a_full_disk_is_told_and_leaves_no_report(options: dict[str, Path], tmp_
         result = command(options)
     assert complaint(result).endswith("incoming.fine_tuning.weights.h5: File too large")
     assert not (tmp_path / "report").exists()
-
-
-# ---------------------------------------------------------------- help
-
-
-def test_help_gives_an_example_and_loads_no_framework() -> None:
-    code = "import sys, typer\nfrom training.commands.cross_validate import cross_validate as c\n"
-    code += "sys.argv = ['c', '--help']\ntry:\n    typer.run(c)\nfinally:\n"
-    code += "    print('LOADED', [name for name in ('keras', 'tensorflow') if name in sys.modules])"
-    shown = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=PROJECT,
-        capture_output=True,
-        text=True,
-        check=True,
-        env=os.environ | {"COLUMNS": "200"},
-    )
-    assert "python -m training cross-validate drugs --data DIR --folds 5" in shown.stdout
-    assert "LOADED []" in shown.stdout
-    assert shown.stderr == ""

@@ -1,8 +1,5 @@
 """`draft`: what it writes can be trained with, and it overwrites nothing."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -99,20 +96,3 @@ def test_a_full_disk_is_told_and_leaves_nothing(options: dict[str, Path], tmp_pa
         assert complaint(command(options)).endswith(": File too large\n")
     assert not (tmp_path / "draft.toml").exists()
     assert not list((tmp_path / "model_store").iterdir())
-
-
-def test_help_gives_an_example_and_loads_no_framework() -> None:
-    code = "import sys, typer\nfrom training.commands.draft import draft\nsys.argv = ['draft', '--help']\n"
-    code += "try:\n    typer.run(draft)\nfinally:\n"
-    code += "    print('LOADED', [name for name in ('keras', 'tensorflow') if name in sys.modules])"
-    shown = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=PROJECT,
-        capture_output=True,
-        text=True,
-        check=True,
-        env=os.environ | {"COLUMNS": "200"},
-    )
-    assert "python -m training draft skin --data DIR" in shown.stdout
-    assert "LOADED []" in shown.stdout
-    assert shown.stderr == ""

@@ -9,13 +9,13 @@ import time
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from services.bundle.manifest import Manifest, Training
 from services.bundle.store import Store
 from tests.bundles import write_task
+from tests.training.commands.terminal import arguments, call, complaint
 from tests.training.conftest import LABELS, RECIPE, Trained, draw_images, little_room
-from training.__main__ import app
 
 PROJECT = Path(__file__).resolve().parents[3]
 
@@ -26,23 +26,8 @@ def options(images: Path, recipe_path: Path, store_root: Path, tmp_path: Path) -
     return {"--data": images, "--recipe": recipe_path, "--model-store": store_root, "--run": tmp_path / "run"}
 
 
-def arguments(options: dict[str, Path], *flags: str) -> list[str]:
-    return ["train", "shapes", *(str(part) for option in options.items() for part in option), *flags]
-
-
 def command(options: dict[str, Path], *flags: str) -> Result:
-    return CliRunner().invoke(app, arguments(options, *flags), catch_exceptions=False)
-
-
-def complaint(result: Result) -> str:
-    """What the person at the terminal reads, after checking that it is one sentence and no traceback."""
-    assert result.exit_code == 1
-    # Beside the progress of decoding and of epochs.
-    progress = ("Decoding", "head ", "fine_tuning ")
-    lines = [line for line in result.stderr.splitlines() if line.strip() and not line.startswith(progress)]
-    assert len(lines) == 1, result.stderr
-    assert lines[0].startswith("Error: ")
-    return lines[0]
+    return call("train", options, *flags)
 
 
 def rows(run: Path) -> list[str]:
@@ -58,7 +43,7 @@ def test_a_training_that_was_killed_goes_on_and_publishes(
 ) -> None:
     recipe_path.write_text(RECIPE.replace("epochs = 6", "epochs = 9").replace("patience = 6", "patience = 9"))
     killed = subprocess.Popen(
-        [sys.executable, "-m", "training", *arguments(options)],
+        [sys.executable, "-m", "training", *arguments("train", options)],
         cwd=PROJECT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -9,13 +9,12 @@ import time
 from pathlib import Path
 
 import pytest
-import typer
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from services.bundle.store import Store
+from tests.training.commands.terminal import arguments, call, complaint
 from tests.training.conftest import draw_images, little_room
 from tests.training.test_tuning import QUICK
-from training.commands.tune import tune
 from training.plan import draw_up
 from training.search import candidate, read_space
 from training.study import open_study
@@ -23,9 +22,6 @@ from training.tuning import plan_search
 
 PROJECT = Path(__file__).resolve().parents[3]
 SEARCH = '\n[search]\n"fine_tuning.learning_rate" = [1e-7, 1e-2]\n'
-
-app = typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False)
-app.command()(tune)
 
 
 @pytest.fixture
@@ -36,24 +32,8 @@ def options(tmp_path: Path, recipe_path: Path, store_root: Path) -> dict[str, Pa
     return {"--data": images, "--recipe": recipe_path, "--model-store": store_root, "--run": tmp_path / "run"}
 
 
-def arguments(options: dict[str, Path], *flags: str) -> list[str]:
-    return ["shapes", *(str(part) for option in options.items() for part in option), *flags]
-
-
 def command(options: dict[str, Path], *flags: str) -> Result:
-    return CliRunner().invoke(
-        app, arguments(options, *flags), catch_exceptions=False, env={"COLUMNS": "200", "TERMINAL_WIDTH": "200"}
-    )
-
-
-def complaint(result: Result) -> str:
-    """What the person at the terminal reads, after checking that it is one sentence and no traceback."""
-    assert result.exit_code == 1
-    progress = ("Decoding", "head ", "fine_tuning ")
-    lines = [line for line in result.stderr.splitlines() if line.strip() and not line.startswith(progress)]
-    assert len(lines) == 1, result.stderr
-    assert lines[0].startswith("Error: ")
-    return lines[0]
+    return call("tune", options, *flags)
 
 
 # ---------------------------------------------------------------- a search
@@ -63,9 +43,8 @@ def test_a_search_that_was_killed_goes_on_and_writes_the_best_recipe(
     options: dict[str, Path], recipe_path: Path, tmp_path: Path
 ) -> None:
     recipe_path.write_text(QUICK.replace("epochs = 2", "epochs = 12").replace("patience = 6", "patience = 12") + SEARCH)
-    code = "import typer; from training.commands.tune import tune; typer.run(tune)"
     killed = subprocess.Popen(
-        [sys.executable, "-c", code, *arguments(options)],
+        [sys.executable, "-m", "training", *arguments("tune", options)],
         cwd=PROJECT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -192,23 +171,3 @@ def test_a_full_disk_is_told(options: dict[str, Path], searched: dict[str, Path]
         assert "study.db: the study cannot be read or written" in complaint(
             command(options | {"--run": options["--run"] / "a"})
         )
-
-
-# ---------------------------------------------------------------- help
-
-
-def test_help_gives_an_example_and_loads_no_framework() -> None:
-    code = "import sys, typer\nfrom training.commands.tune import tune\nsys.argv = ['tune', '--help']\n"
-    code += "try:\n    typer.run(tune)\nfinally:\n"
-    code += "    print('LOADED', [name for name in ('keras', 'tensorflow', 'optuna') if name in sys.modules])"
-    shown = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=PROJECT,
-        capture_output=True,
-        text=True,
-        check=True,
-        env=os.environ | {"COLUMNS": "200"},
-    )
-    assert "python -m training tune drugs --data DIR --method bayes --trials 30" in shown.stdout
-    assert "LOADED []" in shown.stdout
-    assert shown.stderr == ""

@@ -1,4 +1,4 @@
-"""Room is asked for before HDF5 needs it."""
+"""Room for weights is asked for before HDF5 needs it."""
 
 import errno
 from pathlib import Path
@@ -10,7 +10,6 @@ import pytest
 
 from services.bundle import weights
 from tests.training.conftest import little_room
-from training.disk import reserve
 
 
 @pytest.fixture
@@ -23,14 +22,14 @@ def model() -> Any:
 
 
 def test_what_is_reserved_is_enough_and_not_far_more(model: Any, tmp_path: Path) -> None:
-    reserve(tmp_path / "reserved", model)
+    weights.reserve(tmp_path / "reserved", model)
     model.save_weights(tmp_path / "saved.weights.h5")
     reserved, saved = ((tmp_path / name).stat().st_size for name in ("reserved", "saved.weights.h5"))
     assert saved <= reserved < 1.5 * saved
 
 
 def test_two_copies_hold_the_halved_weights_too(model: Any, tmp_path: Path) -> None:
-    reserve(tmp_path / "reserved", model, copies=2)
+    weights.reserve(tmp_path / "reserved", model, copies=2)
     model.save_weights(tmp_path / "full.weights.h5")
     weights.halve(tmp_path / "full.weights.h5", tmp_path / "half.weights.h5")
     needed = sum((tmp_path / f"{name}.weights.h5").stat().st_size for name in ("full", "half"))
@@ -40,7 +39,7 @@ def test_two_copies_hold_the_halved_weights_too(model: Any, tmp_path: Path) -> N
 def test_no_room_is_an_error_that_names_the_file_and_leaves_none(model: Any, tmp_path: Path) -> None:
     path = tmp_path / "reserved"
     with little_room(2**12), pytest.raises(OSError, match="File too large") as refused:
-        reserve(path, model)
+        weights.reserve(path, model)
     assert refused.value.errno == errno.EFBIG
     assert refused.value.filename == str(path)
     assert not path.exists()

@@ -2,22 +2,27 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 import pytest
 
-from services.bundle.store import Store
+from services.bundle.classifier import load_classifier
+from services.bundle.store import Bundle, Store
 from services.errors import WeightsInvalid
 from tests.bundles import publish_tiny
 from tests.training.conftest import little_room
-from training.classifiers import load_classifier
+
+
+def load(bundle: Bundle) -> Any:
+    return load_classifier(bundle.weights.read_bytes(), bundle.manifest)
 
 
 def test_a_bundle_gives_the_logits_of_its_proof(tmp_path: Path) -> None:
     manifest = publish_tiny(tmp_path)
     bundle = Store(tmp_path).read("shapes", 1)
-    logits = load_classifier(bundle).predict_on_batch(bundle.probe_tensor[None].astype(np.float32))
+    logits = load(bundle).predict_on_batch(bundle.probe_tensor[None].astype(np.float32))
     np.testing.assert_allclose(logits[0], manifest.probe.logits, atol=manifest.probe.tensor_tolerance)
 
 
@@ -30,7 +35,7 @@ def test_other_shapes_are_refused(tmp_path: Path) -> None:
 
     publish_tiny(tmp_path, damage=widen)
     with pytest.raises(WeightsInvalid, match="has the shape"):
-        load_classifier(Store(tmp_path).read("shapes", 1))
+        load(Store(tmp_path).read("shapes", 1))
 
 
 def _arrays(file: h5py.File) -> list[str]:
@@ -45,11 +50,11 @@ def test_a_file_that_changed_after_it_was_verified_is_refused(tmp_path: Path) ->
     changed = tmp_path / "changed.h5"
     changed.write_bytes(bundle.weights.read_bytes()[:-1] + b"!")
     with pytest.raises(WeightsInvalid, match="changed while it was being read"):
-        load_classifier(dataclasses.replace(bundle, weights=changed))
+        load(dataclasses.replace(bundle, weights=changed))
 
 
 def test_a_full_disk_is_told(tmp_path: Path) -> None:
     publish_tiny(tmp_path)
     bundle = Store(tmp_path).read("shapes", 1)
     with little_room(1000), pytest.raises(OSError, match="blank"):
-        load_classifier(bundle)
+        load(bundle)

@@ -1,4 +1,4 @@
-"""A published bundle as a Keras classifier again, its weights checked before they are loaded."""
+"""A bundle's weights in their graph: a Keras classifier, of a file that was checked before it is loaded."""
 
 import hashlib
 import tempfile
@@ -7,27 +7,25 @@ from typing import Any
 
 from services.bundle import weights
 from services.bundle.architectures import build
-from services.bundle.store import Bundle
+from services.bundle.manifest import Manifest
 from services.errors import WeightsInvalid
-from training.disk import reserve
 
 
-def load_classifier(bundle: Bundle) -> Any:
-    """Build a bundle's graph and load its half-precision weights into it, as float32.
+def load_classifier(content: bytes, manifest: Manifest) -> Any:
+    """Build the manifest's graph and load its half-precision weights into it, as float32.
 
     Args:
-        bundle: of services.bundle.store.Store.read.
+        content: of the weights file.
+        manifest: of the bundle.
 
     Returns:
         keras.Model: RGB float32 [batch, height, width, 3] in 0..255 -> float32 logits [batch, labels].
 
     Raises:
-        ManifestInvalid: an architecture that cannot be built.
+        ManifestInvalid: an architecture that cannot be built, or not for images of this size.
         WeightsInvalid: changed bytes, a file that is not plain, or other shapes.
         OSError: there is no room for temporary files.
     """
-    manifest = bundle.manifest
-    content = bundle.weights.read_bytes()
     if hashlib.sha256(content).hexdigest() != manifest.weights.sha256:
         message = "weights: the file changed while it was being read"
         raise WeightsInvalid(message)
@@ -37,7 +35,7 @@ def load_classifier(bundle: Bundle) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         # What Keras itself would write for this architecture is the whole list of what may be in the file.
         blank = Path(folder) / "blank.weights.h5"
-        reserve(blank, model)
+        weights.reserve(blank, model)
         model.save_weights(blank)
         weights.require(found, weights.layout(blank))
         # The bytes that were checked are the bytes that are loaded.
