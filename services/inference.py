@@ -14,14 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from services.bundle.calibration import probabilities
+from services.bundle.calibration import PRESENT, probabilities
 from services.bundle.manifest import Manifest
 from services.bundle.preprocessing import prepare
 from services.errors import Overloaded
 from services.imaging import decode
 from services.shelf import Live
 
-_PRESENT = 0.5
 _NONE_PRESENT = "No label reached a probability of one half."
 
 
@@ -188,7 +187,7 @@ def _ranked(logits: NDArray[np.float32], manifest: Manifest) -> tuple[LabelProba
 
 
 def _present(ranked: tuple[LabelProbability, ...]) -> tuple[str, ...]:
-    return tuple(entry.label for entry in ranked if entry.probability >= _PRESENT)
+    return tuple(entry.label for entry in ranked if entry.probability >= PRESENT)
 
 
 def _as_jpeg(tensor: NDArray[np.uint8]) -> bytes:

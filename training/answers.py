@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.folders import Sample
-from training.images import Images, Watch
+from training.images import Images, Watch, classes_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +27,7 @@ class Answers:
     @property
     def classes(self) -> NDArray[np.int64]:
         """The truth as positions in the labels, int64 [n], where each image has one."""
-        classes: NDArray[np.int64] = self.truths.argmax(axis=1)
-        return classes
+        return classes_of(self.truths)
 
 
 def answer(model: Any, images: Images, batch_size: int = 64, watch: Watch = iter) -> Answers:

@@ -133,7 +133,7 @@ def cross_validate(
     """
     before = seen.inherited(weights)
     samples = plan.folder.samples
-    seen.require_unseen(before, seen.fingerprints(plan.folder, samples), plan.folder, samples)
+    seen.require_unseen(before, plan.folder, samples)
     open_run(run, plan.identity() | {"split_sha256": _digest(rounds)}, weights)
     title = f"Decoding {len(samples)} images"
     # All of them before the first epoch: a damaged image must not show only in the last round.

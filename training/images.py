@@ -58,8 +58,7 @@ class Images:
     @property
     def classes(self) -> NDArray[np.int64]:
         """int64 [n], the number of the label of images that have one."""
-        classes: NDArray[np.int64] = self.truths.argmax(axis=1)
-        return classes
+        return classes_of(self.truths)
 
 
 def load_images(
@@ -97,6 +96,12 @@ def load_images(
 def truths_of(samples: Sequence[Sample], labels: Sequence[str]) -> NDArray[np.bool_]:
     """Which label each image has, bool [n, labels]."""
     return np.array([[label in sample.labels for label in labels] for sample in samples], bool).reshape(-1, len(labels))
+
+
+def classes_of(truths: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The truth bool [n, labels] as positions in the labels, int64 [n], where each image has one."""
+    classes: NDArray[np.int64] = truths.argmax(axis=1)
+    return classes
 
 
 class _Decoder:

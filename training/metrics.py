@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from services.bundle.calibration import probabilities
+from services.bundle.calibration import PRESENT, probabilities
 from services.bundle.manifest import Calibration
 from training.answers import Answers
 
@@ -38,8 +38,6 @@ TITLES = {
     "brier_score": "Brier score",
 }
 """What people call the overall figures, in the order in which they are shown."""
-
-_HALF = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +104,7 @@ def figures(answers: Answers, calibration: Calibration, weights: Floats) -> Figu
 def decide(calibrated: Floats, activation: Activation) -> Bools:
     """Which labels an answer names: bool [n, labels], of probabilities [n, labels]."""
     if activation == "sigmoid":
-        return calibrated >= _HALF
+        return calibrated >= PRESENT
     named: Bools = np.arange(calibrated.shape[1]) == calibrated.argmax(axis=1)[:, None]
     return named
 

@@ -46,7 +46,7 @@ def train(
     """
     before = seen.inherited(weights)
     # What publishing would refuse is refused before hours of training.
-    seen.require_unseen(before, seen.fingerprints(plan.folder, plan.split.test), plan.folder, plan.split.test)
+    seen.require_unseen(before, plan.folder, plan.split.test)
     open_run(run, plan.identity(), weights)
     write_whole(run / RECIPE, plan.text.encode())
     write_split(run / SPLIT, plan.split)

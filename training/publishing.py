@@ -73,7 +73,7 @@ def publish(
     """
     own = seen.fingerprints(plan.folder, (*plan.split.train, *plan.split.validation))
     everything = seen.joined(before, own)
-    seen.require_unseen(everything, seen.fingerprints(plan.folder, plan.split.test), plan.folder, plan.split.test)
+    seen.require_unseen(everything, plan.folder, plan.split.test)
     recipe = plan.recipe
     with keras.device("cpu:0"):
         half = halve(recipe.architecture, recipe.preprocessing, recipe.activation, trained.classifier, validation)

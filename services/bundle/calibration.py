@@ -7,6 +7,9 @@ from services.bundle.manifest import Calibration
 
 Floats = NDArray[np.floating]
 
+PRESENT = 0.5
+"""The probability from which on an image is said to have a label, where it may have several."""
+
 
 def probabilities(logits: Floats, calibration: Calibration) -> NDArray[np.float64]:
     """Temperature-scaled softmax (Guo et al. 2017, arXiv:1706.04599), or sigmoid of each logit by itself.

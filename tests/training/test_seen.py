@@ -73,18 +73,18 @@ def test_a_bundle_that_was_changed_hands_on_nothing(tmp_path: Path) -> None:
 
 def test_a_test_part_of_new_groups_is_allowed(folder: Folder) -> None:
     test = chosen(folder, "disc/002.png", "square/003.png")
-    seen.require_unseen(of(folder, "disc/000.png", "square/000.png"), seen.fingerprints(folder, test), folder, test)
+    seen.require_unseen(of(folder, "disc/000.png", "square/000.png"), folder, test)
 
 
 def test_an_image_whose_group_was_seen_is_refused(folder: Folder) -> None:
     # 000 and 001 are of one group.
     test = chosen(folder, "disc/001.png", "square/003.png")
     with pytest.raises(NotPublishable, match=r"computed on 1 images that .* disc/001.png among"):
-        seen.require_unseen(of(folder, "disc/000.png"), seen.fingerprints(folder, test), folder, test)
+        seen.require_unseen(of(folder, "disc/000.png"), folder, test)
 
 
 def test_the_same_image_under_another_group_is_refused(folder: Folder) -> None:
     (folder.root / "square/003.png").write_bytes((folder.root / "disc/000.png").read_bytes())
     test = chosen(folder, "square/003.png")
     with pytest.raises(NotPublishable, match=r"square/003.png among them"):
-        seen.require_unseen(of(folder, "disc/000.png"), seen.fingerprints(folder, test), folder, test)
+        seen.require_unseen(of(folder, "disc/000.png"), folder, test)
