@@ -16,6 +16,7 @@ SightlineError
 │   └── TooManyImages
 ├── UnsupportedImage            not one of the accepted image types, by content
 ├── UndecodableImage            of an accepted type, but broken or of a kind that we cannot read faithfully
+├── WrongModality               a DICOM file says that it shows something else than the task is about
 ├── Overloaded                  the queue is full; carries retry_after
 ├── NotReady                    nothing serves this task yet; carries retry_after
 └── BundleRefused               a bundle must not serve; the registry turns it into a quarantine
@@ -91,6 +92,10 @@ class UnsupportedImage(SightlineError):
 
 class UndecodableImage(SightlineError):
     """The content is of an accepted type but cannot be decoded faithfully."""
+
+
+class WrongModality(SightlineError):
+    """The file's header names another kind of image or part of the body than the task is about."""
 
 
 class _TryAgain(SightlineError):

@@ -1,53 +1,38 @@
 """Untrusted bytes to pixels: sniff the type, check the size in the header, decode, turn upright, drop identity.
 
-What leaves this room is an array of pixels and nothing else: no EXIF, no file name, no colour profile.
+What leaves this room is an array of pixels and, of a DICOM file, what the standard calls such images: no EXIF, no file
+name, no colour profile, no patient.
 """
 
 import io
-import struct
-import zlib
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFile, TiffImagePlugin
+from PIL import Image, ImageFile
 
+from services import dicom, tiff
+from services.damage import BROKEN, damaged, sprawling
 from services.errors import TooManyFrames, TooManyPixels, UndecodableImage, UnsupportedImage
 from services.sprawl import sprawls
+from services.tiff import DEEP_GREY, is_misread, refuse_tiles
 
 Pixels = NDArray[Any]
 
+DICOM = "application/dicom"
 MEDIA_TYPES = {
     "image/jpeg": "JPEG",
     "image/png": "PNG",
-    "image/webp": "WEBP",
+    "image/webp": "WebP",
     "image/bmp": "BMP",
     "image/tiff": "TIFF",
+    DICOM: "DICOM",
 }
-"""Accepted media types and Pillow's name of the one decoder that each may reach."""
+"""Accepted media types and their names for people; in capitals they are Pillow's, which reads all of them but DICOM."""
 
-# Pillow's decoders let these escape on hostile or torn files; none of them says anything about our own code here,
-# because nothing but Pillow runs inside the guarded blocks. A warning is raised only where warnings are errors.
-_BROKEN = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    AssertionError,
-    ArithmeticError,
-    RuntimeError,
-    MemoryError,
-    Warning,
-    struct.error,
-    zlib.error,
-)
 _BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 _BITMAP_HEADERS = {12, 16, 40, 52, 56, 64, 108, 124}
-_DEEP_GREY = {"I", "F", "I;16", "I;16L", "I;16B", "I;16N"}
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -60,9 +45,6 @@ _UPRIGHT = {
 """EXIF orientation to the turn that undoes it."""
 
 _MOST_EXIF_BYTES = 2**20
-_NEW_SUBFILE_TYPE, _WIDTH, _LENGTH, _BITS_PER_SAMPLE = 254, 256, 257, 258
-_PHOTOMETRIC, _ORIENTATION, _PLANAR = 262, 274, 284
-_TILE_WIDTH, _TILE_LENGTH, _SAMPLE_FORMAT = 322, 323, 339
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +58,18 @@ class Raster:
         media_type: the sniffed type.
         width: pixels across as the header declares them, before any shrinking while decoding.
         height: pixels down, likewise.
+        modality: the standard's term for the kind of image, as CT; None where no DICOM header says it.
+        body_part: the standard's term for the part of the body, as CHEST; None likewise.
+        notes: sentences on how a DICOM file was read.
     """
 
     pixels: Pixels
     media_type: str
     width: int
     height: int
+    modality: str | None = None
+    body_part: str | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def deep(self) -> bool:
@@ -92,9 +80,15 @@ class Raster:
 def sniff(content: bytes) -> str:
     """Name the media type of `content` by its first bytes; what the client calls it does not count.
 
+    A DICOM file is told by the signature behind its preamble. A bare data set without them could be anything and is
+    refused.
+
     Raises:
         UnsupportedImage: none of the accepted types.
     """
+    # First, because some scanners write the head of a TIFF into the preamble.
+    if dicom.is_dicom(content):
+        return DICOM
     if content.startswith(b"\xff\xd8\xff"):
         return "image/jpeg"
     if content.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -109,11 +103,18 @@ def sniff(content: bytes) -> str:
     if not content:
         message = "The file is empty."
         raise UnsupportedImage(message)
-    message = "This is not a JPEG, PNG, WebP, BMP or TIFF image."
+    message = "This is not a JPEG, PNG, WebP, BMP, TIFF or DICOM image."
     raise UnsupportedImage(message)
 
 
-def decode(content: bytes, *, max_pixels: int, shrink_to: int | None = None) -> Raster:
+def decode(
+    content: bytes,
+    *,
+    max_pixels: int,
+    shrink_to: int | None = None,
+    frame: int | None = None,
+    window: tuple[float, float] | None = None,
+) -> Raster:
     """Decode one still image, upright, without metadata.
 
     Args:
@@ -121,26 +122,31 @@ def decode(content: bytes, *, max_pixels: int, shrink_to: int | None = None) -> 
         max_pixels: the most pixels that the header may declare.
         shrink_to: edge length in pixels that the caller will resize to; a JPEG is then decoded at the smallest
             eighth that still is at least twice as large on both sides.
+        frame: which frame of a DICOM file with several, counted from 1.
+        window: centre and width in the modality's units, in place of the one that a DICOM file asks for; without
+            effect on other files and on colour.
 
     Raises:
         UnsupportedImage: not an accepted type.
         TooManyPixels: the header declares more than `max_pixels`.
-        TooManyFrames: an animation or several pages.
+        TooManyFrames: an animation, several pages, or several frames of which none was chosen.
+        MalformedRequest: the chosen frame is not there.
         UndecodableImage: broken, truncated, of absurdly many parts, or of a kind that cannot be read faithfully.
     """
     media_type = sniff(content)
+    if media_type == DICOM:
+        return _of_dicom(dicom.read(content, max_pixels=max_pixels, frame=frame, window=window))
     if sprawls(content, media_type):
-        message = f"The {_name(media_type)} file is made of too many parts; save it anew in an image editor."
-        raise UndecodableImage(message)
+        raise sprawling(MEDIA_TYPES[media_type])
     image = _open(content, media_type)
     with image:
         # A TIFF's own sides, because Pillow swaps them already here where the picture lies on its side.
-        width, height = _tag(image, _WIDTH, image.width), _tag(image, _LENGTH, image.height)
+        width, height = tiff.tag(image, tiff.WIDTH, image.width), tiff.tag(image, tiff.LENGTH, image.height)
         if width * height > max_pixels:
             message = f"The image is {width} x {height} pixels; at most {max_pixels / 1e6:g} million are accepted."
             raise TooManyPixels(message)
         _refuse_frames(image, media_type)
-        _refuse_tiles(image, width, height, max_pixels)
+        refuse_tiles(image, width, height, max_pixels)
         _refuse_kind(image, media_type)
         if shrink_to is not None and media_type == "image/jpeg":
             image.draft(None, (2 * shrink_to, 2 * shrink_to))
@@ -173,14 +179,19 @@ def stretch(pixels: Pixels, low_percentile: float, high_percentile: float) -> Pi
     return np.asarray(np.rint(scaled, out=scaled), np.uint8)
 
 
+def _of_dicom(picture: dicom.Dicom) -> Raster:
+    height, width = picture.pixels.shape[:2]
+    return Raster(picture.pixels, DICOM, width, height, picture.modality, picture.body_part, picture.notes)
+
+
 def _open(content: bytes, media_type: str) -> ImageFile.ImageFile:
     try:
-        return Image.open(io.BytesIO(content), formats=(MEDIA_TYPES[media_type],))
+        return Image.open(io.BytesIO(content), formats=(MEDIA_TYPES[media_type].upper(),))
     except _BOMB as bomb:
         message = "The image's header declares more pixels than are decoded here."
         raise TooManyPixels(message) from bomb
-    except _BROKEN as broken:
-        raise UndecodableImage(_undecodable(media_type)) from broken
+    except BROKEN as broken:
+        raise damaged(MEDIA_TYPES[media_type]) from broken
 
 
 def _refuse_frames(image: Image.Image, media_type: str) -> None:
@@ -191,22 +202,11 @@ def _refuse_frames(image: Image.Image, media_type: str) -> None:
         raise TooManyFrames(message)
 
 
-def _refuse_tiles(image: Image.Image, width: int, height: int, max_pixels: int) -> None:
-    # A TIFF is decoded tile by tile, and one tile may be far larger than the picture.
-    across, down = _tag(image, _TILE_WIDTH, 1), _tag(image, _TILE_LENGTH, 1)
-    if not (isinstance(across, int) and isinstance(down, int) and across > 0 and down > 0):
-        raise UndecodableImage(_undecodable("image/tiff"))
-    columns, rows = -(-width // across), -(-height // down)
-    if columns * across * rows * down > max_pixels:
-        message = "The image's header declares tiles of more pixels than are decoded here."
-        raise TooManyPixels(message)
-
-
 def _refuse_kind(image: ImageFile.ImageFile, media_type: str) -> None:
     # Pillow opens all of these without complaint, but reads them wrongly or far too slowly.
     wide_png = media_type == "image/png" and any(";16" in str(tile.args) for tile in image.tile)
-    wide_tiff = max(_tag(image, _BITS_PER_SAMPLE, (8,))) > 8  # noqa: PLR2004
-    if image.mode not in _DEEP_GREY and (wide_png or wide_tiff):
+    wide_tiff = max(tiff.tag(image, tiff.BITS_PER_SAMPLE, (8,))) > 8  # noqa: PLR2004
+    if image.mode not in DEEP_GREY and (wide_png or wide_tiff):
         # Only the high byte of each sample would be kept, which turns a 12-bit picture nearly black.
         message = "Colour with 16 bits per channel is not read; save it with 8 bits per channel, or as 16-bit grey."
         raise UndecodableImage(message)
@@ -214,38 +214,16 @@ def _refuse_kind(image: ImageFile.ImageFile, media_type: str) -> None:
         # Unpacked in Python, byte by byte: a file of one kilobyte would keep a core busy for seconds.
         message = "A run-length encoded BMP is not read; save it as PNG."
         raise UndecodableImage(message)
-    if isinstance(image, TiffImagePlugin.TiffImageFile) and _tiff_misread(image):
+    if is_misread(image):
         message = "This kind of TIFF cannot be read faithfully; save it as PNG."
         raise UndecodableImage(message)
-
-
-def _tiff_misread(image: TiffImagePlugin.TiffImageFile) -> bool:
-    compressed = any(tile.codec_name == "libtiff" for tile in image.tile)
-    # The bytes of a compressed big-endian file are swapped once too often.
-    swapped = compressed and image.tag_v2.prefix == b"MM" and image.mode in {"I", "F"}
-    # Signed bytes are read as unsigned ones.
-    signed = image.mode not in _DEEP_GREY and set(_tag(image, _SAMPLE_FORMAT, (1,))) != {1}
-    # White stored as zero is not turned round when the planes are said to be apart.
-    negative = not compressed and _tag(image, _PLANAR, 1) != 1 and _tag(image, _PHOTOMETRIC, 1) == 0
-    # The first picture of a camera's raw file is its thumbnail.
-    thumbnail = _tag(image, _NEW_SUBFILE_TYPE, 0) == 1
-    # A damaged fax decodes to noise, with a line on stderr for each row and no error.
-    fax = image.info.get("compression") in {"tiff_ccitt", "group3", "group4"}
-    return swapped or signed or negative or thumbnail or fax
-
-
-def _tag(image: Image.Image, tag: int, default: Any) -> Any:
-    try:
-        return getattr(image, "tag_v2", {}).get(tag, default)
-    except _BROKEN as broken:
-        raise UndecodableImage(_undecodable("image/tiff")) from broken
 
 
 def _pixels(image: ImageFile.ImageFile, media_type: str) -> Pixels:
     try:
         image.load()
         upright = _upright(image)
-        if upright.mode in _DEEP_GREY:
+        if upright.mode in DEEP_GREY:
             return _deep(upright, image)
         if upright.mode == "La":
             upright = upright.convert("LA")
@@ -253,8 +231,8 @@ def _pixels(image: ImageFile.ImageFile, media_type: str) -> Pixels:
             upright = _on_white(upright)
         mode = "L" if upright.mode in {"1", "L"} else "RGB"
         return np.asarray(upright if upright.mode == mode else upright.convert(mode))
-    except _BROKEN as broken:
-        raise UndecodableImage(_undecodable(media_type)) from broken
+    except BROKEN as broken:
+        raise damaged(MEDIA_TYPES[media_type]) from broken
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -262,8 +240,8 @@ def _upright(image: Image.Image) -> Image.Image:
         if len(image.info.get(key, "")) > _MOST_EXIF_BYTES:
             del image.info[key]
     try:
-        turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION, 1))
-    except _BROKEN:
+        turn = _UPRIGHT.get(image.getexif().get(tiff.ORIENTATION, 1))
+    except BROKEN:
         # Torn metadata say nothing against the pixels.
         return image
     return image if turn is None else image.transpose(turn)
@@ -271,7 +249,7 @@ def _upright(image: Image.Image) -> Image.Image:
 
 def _deep(upright: Image.Image, image: Image.Image) -> Pixels:
     values = np.asarray(upright)
-    if values.dtype == np.int32 and _tag(image, _SAMPLE_FORMAT, (1,)) == (1,):
+    if values.dtype == np.int32 and tiff.tag(image, tiff.SAMPLE_FORMAT, (1,)) == (1,):
         # Pillow has no unsigned 32-bit mode and lets the upper half wrap.
         values = values.view(np.uint32)
     pixels = values.astype(np.float32)
@@ -279,7 +257,7 @@ def _deep(upright: Image.Image, image: Image.Image) -> Pixels:
         message = "The image holds values that are not numbers."
         raise UndecodableImage(message)
     # White may be stored as zero, as radiographs often are; Pillow turns only 8 bits round.
-    return -pixels if _tag(image, _PHOTOMETRIC, 1) == 0 else pixels
+    return -pixels if tiff.tag(image, tiff.PHOTOMETRIC, 1) == 0 else pixels
 
 
 def _on_white(image: Image.Image) -> Image.Image:
@@ -288,11 +266,3 @@ def _on_white(image: Image.Image) -> Image.Image:
     white = Image.new("RGB", image.size, "white")
     white.paste(cut_out, mask=cut_out)
     return white
-
-
-def _name(media_type: str) -> str:
-    return MEDIA_TYPES[media_type].replace("WEBP", "WebP")
-
-
-def _undecodable(media_type: str) -> str:
-    return f"The {_name(media_type)} file is damaged or incomplete and cannot be decoded."

@@ -14,7 +14,8 @@ import pytest
 from PIL import Image, ImageCms
 
 from services.errors import SightlineError, TooManyFrames, TooManyPixels, UndecodableImage, UnsupportedImage
-from services.imaging import MEDIA_TYPES, Pixels, Raster, decode, sniff, stretch
+from services.imaging import DICOM, MEDIA_TYPES, Pixels, Raster, decode, sniff, stretch
+from tests.dicoms import dicom
 from tests.images import (
     chunk,
     claiming,
@@ -31,6 +32,7 @@ from tests.images import (
 )
 
 MAX_PIXELS = 1_000_000
+PILLOWS = {media_type: kind.upper() for media_type, kind in MEDIA_TYPES.items() if media_type != DICOM}
 GREY = gradient()[..., 0]
 LOSSLESS = {
     "PNG": saved(gradient(), "PNG"),
@@ -82,7 +84,7 @@ def difference(left: Pixels, right: Pixels) -> float:
 
 
 @pytest.mark.parametrize(
-    ("kind", "media_type"), [(kind, media_type) for media_type, kind in MEDIA_TYPES.items()], ids=MEDIA_TYPES.values()
+    ("kind", "media_type"), [(kind, media_type) for media_type, kind in PILLOWS.items()], ids=PILLOWS.values()
 )
 def test_the_content_alone_names_the_type(kind: str, media_type: str) -> None:
     content = saved(gradient(), kind)
@@ -102,7 +104,7 @@ def test_the_content_alone_names_the_type(kind: str, media_type: str) -> None:
         "text": b"A picture is worth a thousand words, but these are only ten.",
         "text that begins as a bitmap does": b"BMW builds cars, and this sentence is long enough for a header.",
         "RIFF that is sound": b"RIFF\x24\0\0\0WAVEfmt " + bytes(20),
-        "DICOM": bytes(128) + b"DICM" + bytes(64),
+        "DICOM without its preamble": dicom(radiograph())[132:],
         "zip": b"PK\x03\x04" + bytes(60),
         "a cut signature": b"\x89PNG\r\n",
         "empty": b"",
@@ -112,6 +114,28 @@ def test_the_content_alone_names_the_type(kind: str, media_type: str) -> None:
 def test_nothing_else_is_an_image(content: bytes) -> None:
     with pytest.raises(UnsupportedImage):
         decode(content, max_pixels=MAX_PIXELS)
+
+
+def test_a_dicom_file_is_told_by_the_signature_behind_its_preamble() -> None:
+    content = dicom(radiograph(), Modality="DX", BodyPartExamined="CHEST", WindowCenter="600", WindowWidth="1600")
+    for preamble in (bytes(128), b"II*\0".ljust(128, b"\0"), b"\xff" * 128):
+        raster = decode(preamble + content[128:], max_pixels=MAX_PIXELS)
+        assert sniff(preamble + content[128:]) == raster.media_type == DICOM
+        assert (raster.width, raster.height, raster.deep) == (64, 48, False)
+        assert (raster.modality, raster.body_part) == ("DX", "CHEST")
+        assert raster.notes == ("The window of the DICOM file was applied: centre 600, width 1600.",)
+
+
+def test_frame_and_window_are_handed_on_to_dicom_and_mean_nothing_to_others() -> None:
+    film = dicom(np.stack([radiograph(), radiograph() // 2]), frames=2)
+    with pytest.raises(TooManyFrames, match="2 frames"):
+        decode(film, max_pixels=MAX_PIXELS)
+    raster = decode(film, max_pixels=MAX_PIXELS, frame=2, window=(1024, 2048))
+    assert raster.notes == ("Frame 2 of 2 was read.", "The window with centre 1024, width 2048 was applied.")
+    assert np.abs(raster.pixels - radiograph() / 2 / 2047 * 255).max() <= 1
+    plain = decode(LOSSLESS["PNG"], max_pixels=MAX_PIXELS, frame=2, window=(1024, 2048))
+    assert np.array_equal(plain.pixels, gradient())
+    assert (plain.modality, plain.body_part, plain.notes) == (None, None, ())
 
 
 @pytest.mark.parametrize("signature", [b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF\0\0\0\0WEBP", b"II*\0", b"MM\0+"])
@@ -125,7 +149,7 @@ def test_a_signature_alone_is_a_damaged_image(signature: bytes) -> None:
 # ---------------------------------------------------------------- size, from the header
 
 
-@pytest.mark.parametrize("kind", MEDIA_TYPES.values())
+@pytest.mark.parametrize("kind", PILLOWS.values())
 @pytest.mark.parametrize(
     "sides",
     [(1001, 1000), (12_000, 8_000), (13_300, 13_300), (16_000, 16_000)],
@@ -137,7 +161,7 @@ def test_more_pixels_than_allowed_are_refused_from_the_header(kind: str, sides: 
         decode(claiming(kind, *sides), max_pixels=MAX_PIXELS)
 
 
-@pytest.mark.parametrize("kind", MEDIA_TYPES.values())
+@pytest.mark.parametrize("kind", PILLOWS.values())
 def test_a_warning_of_a_bomb_raised_as_an_error_is_the_same_refusal(kind: str) -> None:
     with pytest.raises(TooManyPixels):
         decode(claiming(kind, 12_000, 8_000), max_pixels=MAX_PIXELS)
@@ -222,7 +246,7 @@ for path in sys.argv[2:]:
 def test_too_many_pixels_are_refused_without_memory_for_them(tmp_path: Path) -> None:
     # A process of its own, because the peak of this one may lie behind it.
     bombs = [LOSSLESS["TIFF"]]
-    bombs += [claiming(kind, *sides) for kind in MEDIA_TYPES.values() for sides in ((12_000, 8_000), (16_000, 16_000))]
+    bombs += [claiming(kind, *sides) for kind in PILLOWS.values() for sides in ((12_000, 8_000), (16_000, 16_000))]
     bombs += [claiming("PNG", 30_000, 30_000), png(14_000, 14_000, bytes(1751 * 14_000), depth=1), tile_bomb()]
     paths = [tmp_path / str(number) for number in range(len(bombs))]
     for path, content in zip(paths, bombs, strict=True):
@@ -688,7 +712,10 @@ def test_a_turned_jpeg_is_shown_upright_shrunk_or_not(value: int, shrink_to: int
 
 
 def test_a_raster_holds_pixels_and_nothing_of_the_person() -> None:
-    assert [field.name for field in fields(Raster)] == ["pixels", "media_type", "width", "height"]
+    assert [field.name for field in fields(Raster)] == [
+        *("pixels", "media_type", "width", "height"),
+        *("modality", "body_part", "notes"),
+    ]
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     for kind in ("JPEG", "PNG", "WEBP", "TIFF"):
         named_picture = saved(gradient(), kind, exif=orientation(1), icc_profile=profile)
