@@ -6,19 +6,72 @@ from typing import Any
 import keras
 from keras import layers, ops
 
+from training.degradation import (
+    RandomBlur,
+    RandomCompression,
+    RandomExchange,
+    RandomGrey,
+    RandomInversion,
+    RandomMargin,
+    RandomNoise,
+    RandomTone,
+    plain_level,
+)
 from training.recipe import Augmentation
 
 
-def augmentation_layers(augmentation: Augmentation, seed: int) -> list[Any]:
-    """The layers in order, from pixels in 0..255 to pixels in 0..255."""
+def augmentation_layers(augmentation: Augmentation, seed: int, *, grey: bool = False) -> list[Any]:
+    """The layers in order, from pixels in 0..255 to pixels in 0..255.
+
+    Args:
+        augmentation: of the recipe.
+        seed: of the changes.
+        grey: whether the three channels say the same; then only one is worked on, at a third of the cost.
+    """
     # Whatever the network computes in: eight bits of mantissa cannot hold the coordinates of a picture.
     options = {"dtype": "float32"}
-    chain: list[Any] = [RandomView(augmentation, seed=seed, **options)]
-    if augmentation.contrast:
-        chain.append(layers.RandomContrast(augmentation.contrast, value_range=(0, 255), seed=seed + 1, **options))
-    if augmentation.brightness:
-        chain.append(layers.RandomBrightness(augmentation.brightness, value_range=(0, 255), seed=seed + 2, **options))
-    return chain
+    chosen = augmentation
+    chain: list[Any] = [OneChannel(**options)] if grey else []
+    if chosen.exchange:
+        # Of whole pictures, before any frame is drawn around them.
+        chain.append(RandomExchange(chosen.exchange, seed=seed + 20, **options))
+    chain.append(RandomView(chosen, seed=seed, **options))
+    if chosen.contrast:
+        chain.append(layers.RandomContrast(chosen.contrast, value_range=(0, 255), seed=seed + 1, **options))
+    if chosen.brightness:
+        chain.append(layers.RandomBrightness(chosen.brightness, value_range=(0, 255), seed=seed + 2, **options))
+    # In the order of a picture's life: its film, its editing, its framing, its copying.
+    degradations = (
+        (RandomTone, chosen.tone),
+        (RandomGrey, 0.0 if grey else chosen.grey),
+        (RandomInversion, chosen.inversion),
+        (RandomMargin, chosen.margin),
+        (RandomBlur, chosen.blur),
+        (RandomNoise, chosen.noise),
+        (RandomCompression, chosen.compression),
+    )
+    for number, (layer, strength) in enumerate(degradations, start=3):
+        if strength:
+            chain.append(layer(strength, seed=seed + number, **options))
+    return [*chain, ThreeChannels(**options)] if grey else chain
+
+
+@keras.saving.register_keras_serializable("sightline")
+class OneChannel(layers.Layer):  # type: ignore[misc]
+    """The first of several channels, float [batch, height, width, 1]."""
+
+    def call(self, images: Any) -> Any:
+        """The channel."""
+        return ops.cast(images[..., :1], self.compute_dtype)
+
+
+@keras.saving.register_keras_serializable("sightline")
+class ThreeChannels(layers.Layer):  # type: ignore[misc]
+    """One channel, three times over."""
+
+    def call(self, images: Any) -> Any:
+        """The channels."""
+        return ops.repeat(images, 3, axis=-1)
 
 
 @keras.saving.register_keras_serializable("sightline")
@@ -26,7 +79,7 @@ class RandomView(layers.Layer):  # type: ignore[misc]
     """A random turn, flip, scale, aspect and crop in one resampling, so that the picture is blurred once.
 
     Takes [batch, height, width, 3] of any number type and gives float [batch, view, view, 3] in training, the whole
-    image as float otherwise. What lies outside the picture is its mirror image.
+    image as float otherwise. What lies outside the picture is its mirror image or, in a share of the images, plain.
     """
 
     def __init__(self, augmentation: Augmentation, *, seed: int, **options: Any) -> None:
@@ -41,11 +94,24 @@ class RandomView(layers.Layer):  # type: ignore[misc]
             return images
         view = self._augmentation.view
         height, width = images.shape[1] or ops.shape(images)[1], images.shape[2] or ops.shape(images)[2]
-        moved = ops.image.affine_transform(
-            images, self._transforms(ops.shape(images)[0], height, width), fill_mode="reflect"
-        )
+        transforms = self._transforms(ops.shape(images)[0], height, width)
+        moved = ops.image.affine_transform(images, transforms, fill_mode="reflect")
         top, left = (height - view) // 2, (width - view) // 2
-        return moved[:, top : top + view, left : left + view, :]
+        seen = moved[:, top : top + view, left : left + view, :]
+        return self._framed(seen, transforms, top, left, height, width) if self._augmentation.frame else seen
+
+    def _framed(self, seen: Any, transforms: Any, top: Any, left: Any, height: Any, width: Any) -> Any:
+        view, count = self._augmentation.view, ops.shape(seen)[0]
+        down = ops.reshape(ops.arange(view, dtype="float32") + ops.cast(top, "float32"), (1, -1, 1))
+        across = ops.reshape(ops.arange(view, dtype="float32") + ops.cast(left, "float32"), (1, 1, -1))
+        a, b, x, c, d, y = (ops.reshape(transforms[:, column], (-1, 1, 1)) for column in range(6))
+        column, row = a * across + b * down + x, c * across + d * down + y
+        inside = (column >= 0) & (column <= ops.cast(width - 1, "float32"))
+        inside = inside & (row >= 0) & (row <= ops.cast(height - 1, "float32"))
+        mirrored = self._uniform(count, 0.0, 1.0) >= self._augmentation.frame
+        level = plain_level(self._uniform(count, -0.5, 1.5))
+        kept = inside | ops.reshape(mirrored, (-1, 1, 1))
+        return ops.where(kept[..., None], seen, ops.reshape(level, (-1, 1, 1, 1)))
 
     def _transforms(self, count: Any, height: Any, width: Any) -> Any:
         """Rows of ops.image.affine_transform, each mapping an output point to an input point about the centre."""

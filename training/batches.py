@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections import Counter
 from typing import Any, Literal
 
 import keras
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from training.images import Images
 
-Balance = Literal["none", "class_weights", "oversample"]
+Balance = Literal["none", "class_weights", "oversample", "sources"]
 
 
 def label_weights(images: Images) -> NDArray[np.float64]:
@@ -25,6 +26,25 @@ def label_weights(images: Images) -> NDArray[np.float64]:
     return average
 
 
+def even_chances(images: Images) -> NDArray[np.float64]:
+    """Chances float64 [n] to be drawn: even among labels, then their sources, then groups, then images of a group.
+
+    So neither a large source of one label nor a picture with many near copies is what an epoch is made of.
+    """
+    samples = images.samples
+    labels = {sample.labels for sample in samples}
+    sources = Counter(labels for labels, _ in {(sample.labels, sample.source) for sample in samples})
+    groups = Counter(place for place, _ in {((sample.labels, sample.source), sample.group) for sample in samples})
+    copies = Counter((sample.labels, sample.source, sample.group) for sample in samples)
+    shares = (
+        sources[sample.labels]
+        * groups[sample.labels, sample.source]
+        * copies[sample.labels, sample.source, sample.group]
+        for sample in samples
+    )
+    return 1 / (len(labels) * np.fromiter(shares, np.float64, len(samples)))
+
+
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]
     """Batches of uint8 pixels [b, height, width, 3], float32 truths [b, labels] and float32 weights [b].
 
@@ -32,8 +52,8 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         images: of which batches are cut.
         batch_size: images per batch.
         seed: of the order; None keeps that of the images.
-        balance: "class_weights" weighs images of rare labels more; "oversample" draws them more often, as many images
-            an epoch as there are.
+        balance: "class_weights" weighs images of rare labels more; "oversample" draws them more often, "sources" as
+            `even_chances` says, both as many images an epoch as there are.
         epoch: the number of epochs that are done already, so that a training that goes on has the order that it would
             have had.
     """
@@ -47,9 +67,8 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         self._batch_size = batch_size
         self._seed = seed
         self._epoch = epoch
-        weights = np.ones(len(images.truths)) if balance == "none" else label_weights(images)
-        self._weights = weights if balance == "class_weights" else np.ones(len(weights))
-        self._chances = weights / weights.sum() if balance == "oversample" else None
+        self._weights = label_weights(images) if balance == "class_weights" else np.ones(len(images.truths))
+        self._chances = _chances(images, balance)
         self._order = self._shuffled()
 
     def __len__(self) -> int:
@@ -73,3 +92,13 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         if self._chances is None:
             return random.permutation(count)
         return random.choice(count, count, p=self._chances)
+
+
+def _chances(images: Images, balance: Balance) -> NDArray[np.float64] | None:
+    if balance == "sources":
+        return even_chances(images)
+    if balance == "oversample":
+        weights = label_weights(images)
+        chances: NDArray[np.float64] = weights / weights.sum()
+        return chances
+    return None

@@ -82,7 +82,7 @@ def fine_tune(
         _require_layers(classifier, phase.unfreeze)
     initial = _initial_weights(recipe, classifier, run, weights)
     size = (recipe.preprocessing.height, recipe.preprocessing.width, 3)
-    augmentation = augmentation_layers(recipe.augmentation, recipe.seed)
+    augmentation = augmentation_layers(recipe.augmentation, recipe.seed, grey=recipe.preprocessing.colour == "grey")
     model = DurableSequential([keras.Input(size, dtype="uint8"), *augmentation, classifier], name="sequential")
     for name, phase in recipe.phases().items():
         _set_trainable(classifier, head_layers(recipe.architecture), phase.unfreeze, frozen=initial != RANDOM)

@@ -58,8 +58,9 @@ def draw_up(task: str, data: Path, recipe: Path, store: Store, split: Path | Non
     whole = undivided(task, data, recipe, store)
     if split is not None:
         return replace(whole, split=read_split(split, whole.folder))
-    chosen = whole.recipe
-    return replace(whole, split=split_by_group(whole.folder.samples, chosen.material.split, chosen.seed))
+    chosen, material = whole.recipe, whole.recipe.material
+    dealt = split_by_group(whole.folder.samples, material.split, chosen.seed, material.training_only)
+    return replace(whole, split=dealt)
 
 
 def undivided(task: str, data: Path, recipe: Path, store: Store) -> Plan:

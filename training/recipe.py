@@ -27,7 +27,11 @@ class Material(_Frozen):
 
     Attributes:
         split: shares of the images for training, validation and test; they sum to one.
-        balance: "class_weights" weighs images of rare labels more in the loss, "oversample" shows them more often.
+        balance: "class_weights" weighs images of rare labels more in the loss, "oversample" shows them more often;
+            "sources" shows each label as often, for each label each of its sources, and of a source each group.
+        holdouts: sources that `cross-validate --by source` leaves out together, as where each class has a source of its
+            own; empty leaves out each source in turn.
+        training_only: sources that are trained on and never measured on, as drawn pictures.
         group_pattern: for a folder without index.csv, a regular expression whose first group, found in an image's
             path, names its group, as '^[^/]+/(patient\d+)_'.
     """
@@ -35,7 +39,9 @@ class Material(_Frozen):
     name: Sentence
     licence: Sentence
     split: tuple[PartShare, PartShare, PartShare]
-    balance: Literal["none", "class_weights", "oversample"]
+    balance: Literal["none", "class_weights", "oversample", "sources"]
+    holdouts: tuple[Annotated[tuple[str, ...], Field(min_length=1)], ...] = ()
+    training_only: tuple[str, ...] = ()
     group_pattern: str | None = None
 
     @model_validator(mode="after")
@@ -96,6 +102,15 @@ class Augmentation(_Frozen):
         flips: "none", "horizontal" or "both".
         contrast: largest relative change of contrast.
         brightness: largest shift, as a share of the range.
+        frame: share of the images in which what lies outside the picture is plain, not its mirror image.
+        exchange: share of the images that take on the grey levels of another image.
+        tone: how much a random monotone curve bends the grey levels; see training.degradation for this and the rest.
+        grey: share of the images that lose their colour.
+        inversion: share of the images that are shown as negatives.
+        margin: the widest side, as a share of the edge, of the plain frame that half of the images lie under.
+        blur: the widest Gaussian, in pixels, that half of the images are blurred by.
+        noise: the largest deviation, in grey levels, of the noise that half of the images carry.
+        compression: share of the images that lose what a JPEG of low quality loses.
     """
 
     view: Annotated[int, Field(ge=32)]
@@ -105,6 +120,21 @@ class Augmentation(_Frozen):
     flips: Literal["none", "horizontal", "both"]
     contrast: Share
     brightness: Share
+    frame: Share = 0.0
+    exchange: Share = 0.0
+    tone: Share = 0.0
+    grey: Share = 0.0
+    inversion: Share = 0.0
+    margin: Annotated[float, Field(ge=0, le=0.4)] = 0.0
+    blur: Annotated[float, Field(ge=0, le=8)] = 0.0
+    noise: Annotated[float, Field(ge=0, le=64)] = 0.0
+    compression: Share = 0.0
+
+
+class Sight(Preprocessing):
+    """How pixels become the model's input; TOML has no null, so a window that is not wanted is left out."""
+
+    window: tuple[float, Positive] | None = None
 
 
 class Recipe(_Frozen):
@@ -130,7 +160,7 @@ class Recipe(_Frozen):
     material: Material
     architecture: Architecture
     regularisation: Regularisation
-    preprocessing: Preprocessing
+    preprocessing: Sight
     augmentation: Augmentation
     head: Phase | None = None
     fine_tuning: Phase | None = None

@@ -3,7 +3,7 @@
 import csv
 import io
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,15 +31,27 @@ class Split:
         yield from zip(PARTS, (self.train, self.validation, self.test), strict=True)
 
 
-def split_by_group(samples: Sequence[Sample], shares: tuple[float, float, float], seed: int) -> Split:
+def split_by_group(
+    samples: Sequence[Sample], shares: tuple[float, float, float], seed: int, training_only: Sequence[str] = ()
+) -> Split:
     """Split so that no group lies in two parts and each label keeps about the wanted shares.
 
     Large groups end in training, and the test part holds many small ones.
 
+    Args:
+        samples: of a folder.
+        shares: of the parts.
+        seed: of the deal.
+        training_only: sources whose images are all trained on.
+
     Raises:
-        ImagesInvalid: a part that should hold images would hold none of some label.
+        ImagesInvalid: a part that should hold images would hold none of some label, or there is no such source.
     """
-    parts = _stratified(samples, shares, seed)
+    require_sources(training_only, {sample.source for sample in samples}, "training_only")
+    drawn = tuple(sample for sample in samples if sample.source in training_only)
+    measured = [sample for sample in samples if sample.source not in training_only]
+    parts = list(_stratified(measured, shares, seed))
+    parts[0] = tuple(sorted(parts[0] + drawn, key=lambda sample: sample.path))
     labels = {label for sample in samples for label in sample.labels}
     for name, part, share in zip(PARTS, parts, shares, strict=True):
         if share > 0:
@@ -60,10 +72,22 @@ def folds(samples: Sequence[Sample], count: int, seed: int) -> tuple[tuple[Sampl
     return parts
 
 
+def require_sources(wanted: Iterable[str], known: Collection[str], field: str) -> None:
+    """Refuse a source that a recipe names and the folder does not hold.
+
+    Raises:
+        ImagesInvalid: with the sources there are.
+    """
+    for source in wanted:
+        if source not in known:
+            message = f"material.{field} names the source {source!r}; there are {', '.join(sorted(known))}."
+            raise ImagesInvalid(message)
+
+
 def _stratified(samples: Sequence[Sample], shares: Sequence[float], seed: int) -> tuple[tuple[Sample, ...], ...]:
     """Greedy iterative stratification (after Sechidis et al. 2011) over groups, the largest first.
 
-    Each group goes where its labels are most wanted.
+    Each group goes where its labels, of its source, are most wanted.
     """
     groups: dict[str, list[Sample]] = defaultdict(list)
     for sample in samples:
@@ -83,9 +107,9 @@ def _stratified(samples: Sequence[Sample], shares: Sequence[float], seed: int) -
     return tuple(tuple(sorted(part, key=lambda sample: sample.path)) for part in parts)
 
 
-def _tally(samples: Iterable[Sample]) -> Counter[str]:
-    # An image without any label is stratified like one of a label of its own.
-    return Counter(label for sample in samples for label in sample.labels or ("",))
+def _tally(samples: Iterable[Sample]) -> Counter[tuple[str, str]]:
+    # Of each source its share; an image without any label is stratified like one of a label of its own.
+    return Counter((label, sample.source) for sample in samples for label in sample.labels or ("",))
 
 
 def _require_labels(where: str, part: Iterable[Sample], labels: set[str]) -> None:

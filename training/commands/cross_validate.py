@@ -58,7 +58,7 @@ def cross_validate(
             from training import crossvalidation, plan, results, rounds  # noqa: PLC0415
         chosen = plan.undivided(task, data, path, Store(model_store))
         divide = rounds.by_fold if by == "fold" else rounds.by_source
-        trainings, left_out = divide(chosen.folder, folds, chosen.recipe.seed)
+        trainings, left_out = divide(chosen.folder, folds, chosen.recipe.seed, chosen.recipe.material)
         results.require_free(place)
         if fresh:
             crossvalidation.drop_rounds(folder)
