@@ -1,12 +1,10 @@
-"""Image bytes in, Prediction out: the deep verb that composes imaging, preprocessing, network and calibration."""
+"""Image bytes in, Prediction out: the deep verb that composes imaging, preprocessing, network and conclusion."""
 
 import io
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import anyio
 import anyio.to_thread
@@ -14,77 +12,27 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from services.bundle.calibration import PRESENT, probabilities
-from services.bundle.manifest import Manifest
+from services import quality
+from services.bundle.calibration import probabilities
+from services.bundle.hints import hintable, take_hint
+from services.bundle.overlay import overlay
 from services.bundle.preprocessing import prepare
-from services.errors import Overloaded
-from services.imaging import decode
+from services.errors import MalformedRequest, Overloaded
+from services.imaging import Raster, decode
+from services.modality import require_modality
+from services.outcome import Outcome, conclude
+from services.prediction import (
+    Finding,
+    Foreignness,
+    LabelProbability,
+    Prediction,
+    Question,
+    Saliency,
+    Timing,
+)
 from services.shelf import Live
 
-_NONE_PRESENT = "No label reached a probability of one half."
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """The label that the model names first, with its calibrated probability."""
-
-    label: str
-    title: str
-    probability: float
-
-
-@dataclass(frozen=True, slots=True)
-class LabelProbability:
-    """One label's calibrated probability."""
-
-    label: str
-    probability: float
-
-
-@dataclass(frozen=True, slots=True)
-class Novelty:
-    """How unlike its training images a bundle's detector finds the image; above the threshold it is foreign."""
-
-    score: float
-    threshold: float
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """Milliseconds that one prediction took."""
-
-    decode: float
-    queue: float
-    network: float
-    total: float
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """One image's answer.
-
-    Attributes:
-        finding: None unless the outcome is "finding".
-        probabilities: every label, highest first. They sum to one where an image has one label; where it may have
-            several, each stands for itself.
-        prediction_set: where an image may have several labels, all that are more likely present than not, highest
-            first; None where the bundle has no means for it, as are `novelty` and `saliency`.
-        reason: why the outcome is not a finding.
-        notes: what a reader should know of the image.
-        preview: JPEG of what the model saw, where it was asked for.
-    """
-
-    outcome: Literal["finding", "uncertain", "not_applicable"]
-    finding: Finding | None
-    probabilities: tuple[LabelProbability, ...]
-    prediction_set: tuple[str, ...] | None
-    novelty: Novelty | None
-    reason: str | None
-    suggested_tasks: tuple[str, ...]
-    notes: tuple[str, ...]
-    saliency: None
-    timing: Timing
-    preview: bytes | None
+_MOST_SUGGESTED = 3
 
 
 class Predictor:
@@ -127,80 +75,163 @@ class Predictor:
         finally:
             self._admitted -= images
 
-    async def predict(self, live: Live, image: Path, *, preview: bool = False) -> Prediction:
+    async def predict(
+        self, live: Live, image: Path, question: Question | None = None, others: Sequence[Live] = ()
+    ) -> Prediction:
         """Answer one image in a worker thread.
 
         Args:
             live: the bundle that answers, of `Registry.live`; it stays loaded while it is held here.
             image: an upload.
-            preview: whether to give back what the model saw.
+            question: what is asked beside the answer.
+            others: bundles of other tasks, which may know what an image is that this one does not.
 
         Raises:
             UnsupportedImage, TooManyPixels, TooManyFrames, UndecodableImage: as services.imaging.decode.
+            WrongModality: a DICOM file that is of another kind than the task's.
+            MalformedRequest: the question does not fit the task.
         """
         # Made here, because a limiter belongs to the event loop that runs it.
         self._limiter = self._limiter or anyio.CapacityLimiter(self._concurrency)
         arrived = time.perf_counter()
-        return await anyio.to_thread.run_sync(self._predict, live, image, preview, arrived, limiter=self._limiter)
+        return await anyio.to_thread.run_sync(
+            self._predict, live, image, question or Question(), others, arrived, limiter=self._limiter
+        )
 
-    def _predict(self, live: Live, image: Path, preview: bool, arrived: float) -> Prediction:  # noqa: FBT001 - called by position through run_sync
+    def _predict(
+        self, live: Live, image: Path, question: Question, others: Sequence[Live], arrived: float
+    ) -> Prediction:
         started = time.perf_counter()
+        _require_sense(live, question)
         preprocessing = live.manifest.preprocessing
         raster = decode(
             image.read_bytes(),
             max_pixels=self._max_pixels,
             shrink_to=max(preprocessing.height, preprocessing.width),
+            frame=question.frame,
+            window=preprocessing.window,
         )
+        told = require_modality(raster, live.task.title, live.task.dicom.modalities, live.task.dicom.body_parts)
         tensor = prepare(raster.pixels, preprocessing)
         decoded = time.perf_counter()
-        logits = live.network.logits(tensor)
+        answer = live.network.answer(tensor, saliency=question.saliency)
         finished = time.perf_counter()
-        timing = Timing(
-            decode=_milliseconds(started, decoded),
-            queue=_milliseconds(arrived, started),
-            network=_milliseconds(decoded, finished),
-            total=_milliseconds(arrived, finished),
-        )
-        ranked = _ranked(logits, live.manifest)
-        first = ranked[0]
-        present = _present(ranked) if live.multilabel else None
-        # Labels that need not be there may all be absent; of those that exclude each other one is always the likeliest.
-        finding = None if present == () else Finding(first.label, live.titles[first.label], first.probability)
+        chances = probabilities(answer.logits, live.manifest.calibration)
+        novelty = _novelty(live, answer.features)
+        notes = (*raster.notes, *told, *quality.notes(raster, tensor, preprocessing))
+        if novelty is not None and novelty.foreign:
+            suggested = _suggested(raster, others)
+            outcome, kind = Outcome(None, None, reason=_foreign(live, suggested)), "not_applicable"
+            notes = (*notes, *_inverted(live, tensor))
+            maps = None
+        else:
+            suggested, maps = (), answer.saliency
+            if question.hint:
+                hinted = take_hint(question.hint, live.task.labels, live.manifest.labels, chances)
+                chances, notes = hinted.probabilities, (*notes, hinted.note)
+            outcome = conclude(chances, live.manifest, live.titles, question.operating_point)
+            kind = "uncertain" if outcome.label is None else "finding"
+        ranked = _ranked(chances, live)
         return Prediction(
-            outcome="finding" if finding else "uncertain",
-            finding=finding,
+            outcome=kind,  # type: ignore[arg-type]
+            finding=_finding(outcome, ranked, live),
             probabilities=ranked,
-            prediction_set=present,
-            novelty=None,
-            reason=None if finding else _NONE_PRESENT,
-            suggested_tasks=(),
-            notes=_notes(live, deep=raster.deep),
-            saliency=None,
-            timing=timing,
-            preview=_as_jpeg(tensor) if preview else None,
+            prediction_set=outcome.labels,
+            operating_points=outcome.points,
+            novelty=novelty,
+            reason=outcome.reason,
+            suggested_tasks=tuple(other.manifest.task for other in suggested),
+            notes=notes,
+            saliency=None if maps is None else _saliency(live, tensor, maps, outcome.label or ranked[0].label),
+            timing=_timing(arrived, started, decoded, finished),
+            preview=_encoded(tensor, "JPEG", quality=85) if question.preview else None,
         )
 
 
-def _ranked(logits: NDArray[np.float32], manifest: Manifest) -> tuple[LabelProbability, ...]:
-    pairs = zip(manifest.labels, probabilities(logits, manifest.calibration).tolist(), strict=True)
+def _require_sense(live: Live, question: Question) -> None:
+    """Refuse before any work what the task has no means for."""
+    if question.operating_point is not None and not live.manifest.operating_points:
+        message = f"The task {live.task.title} has no operating points; leave out operating_point."
+        raise MalformedRequest(message)
+    if question.hint and (live.multilabel or not hintable(live.task.labels)):
+        message = f"The task {live.task.title} takes no hints; leave out hint."
+        raise MalformedRequest(message)
+
+
+def _ranked(chances: NDArray[np.float64], live: Live) -> tuple[LabelProbability, ...]:
+    pairs = zip(live.manifest.labels, chances.tolist(), strict=True)
     return tuple(LabelProbability(*pair) for pair in sorted(pairs, key=lambda pair: -pair[1]))
 
 
-def _present(ranked: tuple[LabelProbability, ...]) -> tuple[str, ...]:
-    return tuple(entry.label for entry in ranked if entry.probability >= PRESENT)
+def _finding(outcome: Outcome, ranked: tuple[LabelProbability, ...], live: Live) -> Finding | None:
+    if outcome.label is None:
+        return None
+    chance = next(entry.probability for entry in ranked if entry.label == outcome.label)
+    return Finding(outcome.label, live.titles[outcome.label], chance)
 
 
-def _as_jpeg(tensor: NDArray[np.uint8]) -> bytes:
+# ---------------------------------------------------------------- foreign images
+
+
+def _novelty(live: Live, features: NDArray[np.float32]) -> Foreignness | None:
+    if live.detector is None or live.manifest.novelty is None:
+        return None
+    return Foreignness(float(live.detector.scores(features[np.newaxis])[0]), live.manifest.novelty.threshold)
+
+
+def _suggested(raster: Raster, others: Sequence[Live]) -> tuple[Live, ...]:
+    """The bundles that take the image for one of theirs, the surest first.
+
+    Only a foreign image costs these further runs. Pixels that were shrunk while decoding are at least twice as large
+    as the first network wanted them, which is enough to tell the kind of a picture.
+    """
+    found = []
+    for other in others:
+        answer = other.network.answer(prepare(raster.pixels, other.manifest.preprocessing))
+        novelty = _novelty(other, answer.features)
+        if novelty is not None and not novelty.foreign:
+            found.append((novelty.score / novelty.threshold, other))
+    found.sort(key=lambda pair: pair[0])
+    return tuple(other for _, other in found[:_MOST_SUGGESTED])
+
+
+def _foreign(live: Live, suggested: Sequence[Live]) -> str:
+    reason = f"This does not look like the pictures that the model knows: it wants {live.task.picture}."
+    if not suggested:
+        return reason
+    picture = suggested[0].task.picture
+    alike = [other.task.title for other in suggested if other.task.picture == picture]
+    return f"{reason} It looks like {picture}: try {' or '.join(alike)}."
+
+
+def _inverted(live: Live, tensor: NDArray[np.uint8]) -> tuple[str, ...]:
+    novelty = _novelty(live, live.network.answer(255 - tensor).features)
+    if novelty is None or novelty.foreign:
+        return ()
+    return ("The image is probably inverted: its negative looks like what the model knows.",)
+
+
+# ---------------------------------------------------------------- what goes with the answer
+
+
+def _saliency(live: Live, tensor: NDArray[np.uint8], maps: NDArray[np.float32], label: str) -> Saliency:
+    values = maps[live.manifest.labels.index(label)]
+    return Saliency(label, values, _encoded(overlay(tensor, values), "PNG"))
+
+
+def _encoded(pixels: NDArray[np.uint8], kind: str, **options: int) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(tensor).save(buffer, "JPEG", quality=85)
+    Image.fromarray(pixels).save(buffer, kind, **options)
     return buffer.getvalue()
 
 
-def _notes(live: Live, *, deep: bool) -> tuple[str, ...]:
-    if not deep:
-        return ()
-    low, high = live.manifest.preprocessing.window_percentiles
-    return (f"The image has more than 8 bits; its {low:g}th to {high:g}th percentile was shown to the model.",)
+def _timing(arrived: float, started: float, decoded: float, finished: float) -> Timing:
+    return Timing(
+        decode=_milliseconds(started, decoded),
+        queue=_milliseconds(arrived, started),
+        network=_milliseconds(decoded, finished),
+        total=_milliseconds(arrived, finished),
+    )
 
 
 def _milliseconds(start: float, end: float) -> float:

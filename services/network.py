@@ -1,6 +1,7 @@
 """A compiled graph on ONNX Runtime: one thread per run, as many runs at once as callers bring."""
 
 import ctypes
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +25,24 @@ UNSOUND = ("Pad_Fusion",)
 infinity, and so changes what lies at the edges of a feature map with negative numbers."""
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a graph makes of one image.
+
+    Attributes:
+        logits: float32 [labels].
+        features: float32 [features], for the detector of foreign images.
+        saliency: float32 [labels, h', w'], see services.bundle.saliency; None where it was not asked for or the
+            architecture has none.
+    """
+
+    logits: NDArray[np.float32]
+    features: NDArray[np.float32]
+    saliency: NDArray[np.float32] | None
+
+
 class Network:
-    """Logits of one input at a time; safe to call from several threads at once.
+    """Answers one input at a time; safe to call from several threads at once.
 
     Raises:
         CompileFailed: the file is not a graph that this runtime can run.
@@ -44,19 +61,22 @@ class Network:
         except _LOAD_FAILURES as broken:
             message = "the compiled graph cannot be loaded"
             raise CompileFailed(message) from broken
+        self._explained = "saliency" in {output.name for output in self._session.get_outputs()}
 
-    def logits(self, tensor: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def answer(self, tensor: NDArray[np.uint8], *, saliency: bool = False) -> Answer:
         """Run the graph.
 
         Args:
             tensor: uint8 [height, width, 3] of services.bundle.preprocessing.prepare.
-
-        Returns:
-            float32 [labels].
+            saliency: whether the maps are wanted.
         """
-        (result,) = self._session.run(["logits"], {"image": tensor[np.newaxis]})
-        logits: NDArray[np.float32] = result[0]
-        return logits
+        wanted = ["logits", "features", *(["saliency"] if saliency and self._explained else [])]
+        logits, features, *maps = self._session.run(wanted, {"image": tensor[np.newaxis]})
+        return Answer(logits[0], features[0], maps[0][0] if maps else None)
+
+    def logits(self, tensor: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The logits alone, float32 [labels]; as `answer` otherwise."""
+        return self.answer(tensor).logits
 
 
 def give_back_memory() -> None:

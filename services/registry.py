@@ -99,6 +99,11 @@ class Registry:
         except NotReady:
             return None
 
+    def others(self, task: str) -> tuple[Live, ...]:
+        """The bundles that answer for the other tasks now."""
+        served = (self.serving(name) for name in sorted(self._shelves) if name != task)
+        return tuple(live for live in served if live is not None)
+
     def states(self) -> tuple[VersionState, ...]:
         """Every version of every task, newest first."""
         return tuple(
@@ -217,7 +222,7 @@ class Registry:
             reason = "loading it failed in an unforeseen way; the service's log has the details"
             return self._quarantined(task, version, fingerprint, reason)
         _log.info("%s version %d is loaded", task.name, version)
-        live = Live(bundle.manifest, bundle.digest, network, {}).titled(task)
+        live = Live(bundle.manifest, bundle.digest, network, task, bundle.detector)
         return Entry(State.STANDBY, fingerprint, live=live)
 
     def _quarantined(self, task: Task, version: int, fingerprint: Fingerprint, reason: str) -> Entry:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from services.bundle.manifest import Manifest
+from services.bundle.novelty import Detector
 from services.bundle.store import Fingerprint
 from services.bundle.task import Task
 from services.network import Network
@@ -23,21 +24,28 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """A loaded bundle. Whoever holds it can go on answering with it, whatever the registry does meanwhile."""
+    """A loaded bundle. Whoever holds it can go on answering with it, whatever the registry does meanwhile.
+
+    Attributes:
+        task: its words, as they read now.
+        detector: of foreign images, or None.
+    """
 
     manifest: Manifest
     digest: str
     network: Network
-    titles: Mapping[str, str]
+    task: Task
+    detector: Detector | None
 
     @property
     def multilabel(self) -> bool:
         """Whether an image may have several labels, or none."""
         return self.manifest.calibration.activation == "sigmoid"
 
-    def titled(self, task: Task) -> "Live":
-        """The same with the titles of `task`."""
-        return replace(self, titles={entry.label: entry.title for entry in task.labels})
+    @property
+    def titles(self) -> Mapping[str, str]:
+        """What people call the labels."""
+        return {entry.label: entry.title for entry in self.task.labels}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +100,7 @@ class Shelf:
             return self
         kept = {version: entry for version, entry in self.entries.items() if entry.state is not State.QUARANTINED}
         retitled = {
-            version: replace(entry, live=entry.live.titled(task)) if entry.live else entry
+            version: replace(entry, live=replace(entry.live, task=task)) if entry.live else entry
             for version, entry in kept.items()
         }
         return replace(self, task=task, entries=retitled)

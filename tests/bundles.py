@@ -6,6 +6,7 @@ half precision, digests, a probe that it reproduces.
     pixels = draw(0)                                    # what the network takes for SHAPES[0]
     publish_tiny(root, "mixed", activation="sigmoid")   # names both shapes of `draw_together(0, 2)`
     publish_tiny(root, "bought", imported=True)         # says that its weights were fitted elsewhere
+    publish_tiny(root, "wary", detector=True)           # refuses what is not like `draw`
 """
 
 import colorsys
@@ -31,11 +32,12 @@ from services.bundle import weights
 from services.bundle.architectures import build
 from services.bundle.graph import Architecture
 from services.bundle.layers import build_layers
-from services.bundle.manifest import Calibration, Manifest, Preprocessing
+from services.bundle.manifest import Calibration, Manifest, Novelty, Preprocessing
 from services.bundle.preprocessing import prepare
 from services.bundle.store import Store
 from tests.layers import layer_graph
 from tests.manifests import Files, describe
+from training import novelty
 
 SHAPES = ("disc", "square", "stripes")
 
@@ -50,6 +52,7 @@ PREPROCESSING = Preprocessing(
     fit="letterbox",
     interpolation="bilinear",
     pad=127,
+    window=None,
     window_percentiles=(0.5, 99.5),
 )
 
@@ -109,8 +112,19 @@ def encode(pixels: NDArray[np.uint8], image_format: str = "PNG") -> bytes:
     return file.getvalue()
 
 
-def write_task(root: Path, task: str = "shapes", labels: tuple[str, ...] = SHAPES, serve: int | str = "latest") -> Path:
-    """Write `<root>/<task>/task.toml` and return its path."""
+def write_task(  # noqa: PLR0913 - each is one thing that a test varies
+    root: Path,
+    task: str = "shapes",
+    labels: tuple[str, ...] = SHAPES,
+    serve: int | str = "latest",
+    *,
+    positive: str = "",
+    picture: str = "a drawing of a shape",
+    modalities: tuple[str, ...] = (),
+    body_parts: tuple[str, ...] = (),
+    hints: bool = False,
+) -> Path:
+    """Write `<root>/<task>/task.toml` and return its path; with `hints` each label can be named by itself."""
     path = root / task / "task.toml"
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = [
@@ -118,6 +132,9 @@ def write_task(root: Path, task: str = "shapes", labels: tuple[str, ...] = SHAPE
         f"title = {_toml(task.title())}",
         'summary = "Which shape was drawn."',
         'modality = "drawing"',
+        f"picture = {_toml(picture)}",
+        f"positive = {_toml(positive)}",
+        f"dicom = {{ modalities = {_toml(list(modalities))}, body_parts = {_toml(list(body_parts))} }}",
         'upload = "A drawing of one coloured shape."',
         'warning = "A drawing for tests; means nothing."',
         'intended_use = "Tests."',
@@ -128,6 +145,8 @@ def write_task(root: Path, task: str = "shapes", labels: tuple[str, ...] = SHAPE
     for label in labels:
         lines += ["[[labels]]", f"label = {_toml(label)}", f"title = {_toml(label.title())}"]
         lines.append(f"explanation = {_toml(f'A drawn {label}.')}")
+        if hints:
+            lines.append(f"hints = {_toml([label.lower()])}")
     path.write_text("\n".join(lines) + "\n", "utf-8")
     return path
 
@@ -141,6 +160,7 @@ def publish_tiny(  # noqa: PLR0913 - each is one thing that a test varies
     temperature: float = 1.0,
     activation: Activation = "softmax",
     imported: bool = False,
+    detector: bool = False,
     changes: dict[str, Any] | None = None,
     damage: Damage | None = None,
 ) -> Manifest:
@@ -155,6 +175,7 @@ def publish_tiny(  # noqa: PLR0913 - each is one thing that a test varies
         activation: "sigmoid" gives a network that names every shape of `draw_together`, up to two, and none of an empty
             ground.
         imported: whether the manifest says that the weights were fitted elsewhere; the graph is then a list of layers.
+        detector: whether the bundle refuses what is not like `draw`.
         changes: fields of the manifest to replace before it is written.
         damage: changes the weights file before its digest is taken, so that only what is inside it is wrong.
 
@@ -180,18 +201,23 @@ def publish_tiny(  # noqa: PLR0913 - each is one thing that a test varies
             layer_graph(ARCHITECTURE.filters, len(labels)) if imported else ARCHITECTURE,
             PREPROCESSING,
             Calibration(temperature=temperature, activation=activation),
-        ).model_copy(update=changes or {})
+        ).model_copy(update={"novelty": tiny.novelty if detector else None, **(changes or {})})
         card = f"# {task.title()}, version {{version}}\n\nDrawn for tests.\n"
-        return Store(root).publish(manifest, path, tiny.probe, seen, card, {"confusion.png": encode(draw(0))})
+        arrays = {"probe.npz": tiny.probe}
+        arrays |= {"seen.npz": seen} if seen is not None else {}
+        arrays |= {"novelty.npz": tiny.detector} if detector else {}
+        return Store(root).publish(manifest, path, arrays, card, {"confusion.png": encode(draw(0))})
 
 
 @dataclass(frozen=True, slots=True)
 class _Tiny:
-    """A trained tiny network: its halved weights, its probe and what it makes of it."""
+    """A trained tiny network: its halved weights, its probe and what it makes of it, its detector of foreign images."""
 
     weights: bytes
     probe: bytes
     logits: tuple[float, ...]
+    novelty: Novelty
+    detector: bytes
 
 
 @functools.cache
@@ -216,7 +242,18 @@ def _tiny(outputs: int, seed: int, activation: Activation, imported: bool) -> _T
     arrays = io.BytesIO()
     np.savez(arrays, pixels=pixels, tensor=tensor)
     logits = keras.ops.convert_to_numpy(model(tensor[None].astype(np.float32), training=False))[0]
-    return _Tiny(content, arrays.getvalue(), tuple(float(logit) for logit in logits))
+    found = _detector(model, outputs)
+    return _Tiny(content, arrays.getvalue(), tuple(float(logit) for logit in logits), *found)
+
+
+def _detector(model: Any, outputs: int) -> tuple[Novelty, bytes]:
+    """Fitted to drawn pictures; a threshold of twice the farthest lets every further one pass."""
+    drawn = np.stack([prepare(draw(n, seed), PREPROCESSING) for n in range(outputs) for seed in range(40)])
+    reader = novelty.featured(model)
+    seen = novelty.features(reader, drawn, np.arange(len(drawn)))
+    found = novelty.fit_gaussian(seen)
+    fitted = novelty.Fitted(found, 2 * float(found.scores(seen).max()))
+    return novelty.describe(fitted, seen, {})
 
 
 def _singles(outputs: int) -> list[tuple[int, ...]]:
@@ -259,6 +296,6 @@ def _seen() -> bytes:
     return file.getvalue()
 
 
-def _toml(value: str | int) -> str:
-    # JSON's strings and numbers are also TOML's.
+def _toml(value: str | int | list[str]) -> str:
+    # JSON's strings, numbers and lists of them are also TOML's.
     return json.dumps(value)

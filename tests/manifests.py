@@ -26,7 +26,7 @@ DIGEST = "0123456789abcdef" * 4
 def valid_manifest() -> dict[str, Any]:
     """A new dict of every field of manifest.json, for two labels; parse_manifest accepts its JSON."""
     return {
-        "format": 2,
+        "format": 3,
         "task": "moles",
         "version": 3,
         "created": "2026-02-03T04:05:06Z",
@@ -39,6 +39,7 @@ def valid_manifest() -> dict[str, Any]:
             "fit": "letterbox",
             "interpolation": "bilinear",
             "pad": 127,
+            "window": [40.0, 80.0],
             "window_percentiles": [0.5, 99.5],
         },
         "calibration": {"temperature": 1.25, "activation": "softmax"},
@@ -105,11 +106,66 @@ def valid_manifest() -> dict[str, Any]:
                     "groups": 10,
                     "accuracy": {"value": 0.75, "low": 0.625, "high": 0.875},
                     "balanced_accuracy": None,
+                    "roc_auc": None,
                 }
             ],
             "confusion": [[45, 15], [20, 20]],
         },
+        "operating_points": [_point("rule_out", 0.125), _point("balanced", 0.5), _point("rule_in", 0.875)],
+        "prediction_sets": {
+            "promised": 0.9,
+            "threshold": 0.0625,
+            "coverage": {"value": 0.9375, "low": 0.875, "high": 0.96875},
+            "mean_size": 1.25,
+            "single": {"value": 0.75, "low": 0.625, "high": 0.875},
+        },
+        "novelty": {
+            "file": "novelty.npz",
+            "sha256": DIGEST,
+            "features": 16,
+            "threshold": 1.75,
+            "promised": 0.98,
+            "passed": 0.96875,
+            "foreign": [{"kind": "photographs", "near": False, "images": 50, "auroc": 0.9375, "refused": 0.875}],
+        },
+        "floors": {"thumbnail": _floor(0.625), "border": _floor(0.5)},
+        "across": [
+            {
+                "sources": ["elsewhere"],
+                "images": 30,
+                "groups": 20,
+                "metrics": [{"name": "accuracy", "value": 0.625, "low": 0.5, "high": 0.75}],
+                "per_label": [],
+            }
+        ],
+        "steadiness": [
+            {
+                "name": "blurred",
+                "title": "Blurred",
+                "images": 100,
+                "accuracy": {"value": 0.75, "low": 0.625, "high": 0.875},
+                "change": 0.0,
+                "unchanged": 0.9375,
+                "largest_shift": 0.25,
+                "refused": 0.0625,
+            }
+        ],
     }
+
+
+def _point(name: str, threshold: float) -> dict[str, Any]:
+    return {
+        "name": name,
+        "label": "suspicious",
+        "threshold": threshold,
+        "policy": "Chosen for tests.",
+        "sensitivity": {"value": 0.75, "low": 0.625, "high": 0.875},
+        "specificity": {"value": 0.625, "low": 0.5, "high": 0.75},
+    }
+
+
+def _floor(value: float) -> dict[str, Any]:
+    return {"balanced_accuracy": {"value": value, "low": 0.375, "high": 0.75}, "macro_roc_auc": None}
 
 
 def valid_task() -> dict[str, Any]:
@@ -119,12 +175,15 @@ def valid_task() -> dict[str, Any]:
         "title": "Moles",
         "summary": "Tells suspicious moles from benign ones.",
         "modality": "dermatoscopy",
+        "picture": "a photograph of a mole",
+        "dicom": {"modalities": [], "body_parts": []},
         "upload": "One photograph of one mole.",
         "warning": "Not for diagnosis.",
         "intended_use": "Research.",
         "out_of_scope": ["Animals."],
         "limits": ["Drawn pictures only."],
         "serve": "latest",
+        "positive": "suspicious",
         "labels": [
             {"label": "benign", "title": "Benign", "explanation": "Nothing to worry about."},
             {"label": "suspicious", "title": "Suspicious", "explanation": "Let a dermatologist look."},
@@ -163,7 +222,7 @@ def describe(
     """
     images = 24 * len(labels)
     return Manifest(
-        format=2,
+        format=3,
         task=task,
         version=1,
         created=datetime.now(UTC),
@@ -187,6 +246,12 @@ def describe(
         ),
         **_origin(images, files.seen),
         evaluation=_evaluation(labels, single=calibration.activation == "softmax"),
+        operating_points=(),
+        prediction_sets=None,
+        novelty=None,
+        floors=None,
+        across=(),
+        steadiness=(),
     )
 
 
@@ -237,7 +302,12 @@ def _evaluation(labels: tuple[str, ...], *, single: bool) -> Evaluation:
         for label in labels
     )
     source = SourceMetrics(
-        source="drawn", images=images, groups=images, accuracy=_whole(0.95), balanced_accuracy=_whole(0.94)
+        source="drawn",
+        images=images,
+        groups=images,
+        accuracy=_whole(0.95),
+        balanced_accuracy=_whole(0.94),
+        roc_auc=_whole(0.93),
     )
     confusion = tuple(tuple(24 * (row == column) for column in range(count)) for row in range(count))
     return Evaluation(

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from starlette.testclient import TestClient
 
-from services.network import Network
+from services.network import Answer, Network
 from services.registry import Registry
 
 
@@ -17,7 +17,7 @@ class FailingNetwork(Network):
     def __init__(self) -> None:
         pass
 
-    def logits(self, tensor: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def answer(self, tensor: NDArray[np.uint8], *, saliency: bool = False) -> Answer:
         raise RuntimeError(f"a secret of the server, {tensor.shape}")
 
 
@@ -29,10 +29,10 @@ class WaitingNetwork(Network):
         self.entered = threading.Semaphore(0)
         self.go = threading.Event()
 
-    def logits(self, tensor: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def answer(self, tensor: NDArray[np.uint8], *, saliency: bool = False) -> Answer:
         self.entered.release()
         assert self.go.wait(30)
-        return self._network.logits(tensor)
+        return self._network.answer(tensor, saliency=saliency)
 
 
 def put_in_place(client: TestClient, network: Network, version: int = 1) -> None:

@@ -29,3 +29,32 @@ def probabilities(logits: Floats, calibration: Calibration) -> NDArray[np.float6
     exponentials = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
     result: NDArray[np.float64] = exponentials / exponentials.sum(axis=-1, keepdims=True)
     return result
+
+
+def prediction_set(calibrated: Floats, threshold: float) -> NDArray[np.bool_]:
+    """Which labels are in the set: those of at least the threshold, and always the likeliest.
+
+    Args:
+        calibrated: probabilities [..., labels].
+        threshold: of the bundle's prediction sets.
+    """
+    chosen: NDArray[np.bool_] = (calibrated >= threshold) | (calibrated == calibrated.max(axis=-1, keepdims=True))
+    return chosen
+
+
+def predictive_values(sensitivity: float, specificity: float, prevalence: float) -> tuple[float | None, float | None]:
+    """Positive and negative predictive value at a prevalence, by Bayes' theorem (Altman & Bland 1994, BMJ 309:102).
+
+    Args:
+        sensitivity: share of the positive that are called positive.
+        specificity: share of the negative that are called negative.
+        prevalence: share of the positive among those who are asked about.
+
+    Returns:
+        How likely a positive answer is right, and a negative one; None where there would be no such answer.
+    """
+    found, invented = sensitivity * prevalence, (1 - specificity) * (1 - prevalence)
+    missed, rejected = (1 - sensitivity) * prevalence, specificity * (1 - prevalence)
+    positive = found / (found + invented) if found + invented else None
+    negative = rejected / (missed + rejected) if missed + rejected else None
+    return positive, negative

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from services.bundle.fields import Count, Frozen, Label, Number, Sentence
+from services.bundle.fields import Count, Frozen, Label, Number, Sentence, Share
 
 
 class Estimate(Frozen):
@@ -46,6 +46,7 @@ class SourceMetrics(Frozen):
 
     Attributes:
         balanced_accuracy: mean recall over the labels that the source holds; null where it holds only one.
+        roc_auc: one label against the rest, mean over the labels that the source holds; null likewise.
     """
 
     source: Sentence
@@ -53,6 +54,7 @@ class SourceMetrics(Frozen):
     groups: Count
     accuracy: Estimate
     balanced_accuracy: Estimate | None
+    roc_auc: Estimate | None
 
 
 class Evaluation(Frozen):
@@ -73,3 +75,62 @@ class Evaluation(Frozen):
     def metric(self, name: str) -> Metric | None:
         """The overall figure of this name."""
         return next((metric for metric in self.metrics if metric.name == name), None)
+
+
+class HeldOut(Frozen):
+    """What a network of the same recipe makes of sources that it never saw: trained on all others, measured on these.
+
+    Attributes:
+        sources: that were left out together.
+        images: of them, all measured on.
+    """
+
+    sources: Annotated[tuple[Sentence, ...], Field(min_length=1)]
+    images: Count
+    groups: Count
+    metrics: tuple[Metric, ...]
+    per_label: tuple[LabelMetrics, ...]
+
+    def metric(self, name: str) -> Metric | None:
+        """The overall figure of this name."""
+        return next((metric for metric in self.metrics if metric.name == name), None)
+
+
+class Floor(Frozen):
+    """What a logistic regression on hardly any picture scores.
+
+    Attributes:
+        macro_roc_auc: null where the images give no area.
+    """
+
+    balanced_accuracy: Estimate
+    macro_roc_auc: Estimate | None
+
+
+class Floors(Frozen):
+    """What it scores on thumbnails of 24 x 24 pixels, and on the outermost 3 pixels of these alone."""
+
+    thumbnail: Floor
+    border: Floor
+
+
+class Variant(Frozen):
+    """How the test images fared in another shape: as other files, sizes, framings and exposures.
+
+    Attributes:
+        title: what was done to each image, for people.
+        accuracy: of the images in this shape.
+        change: accuracy in this shape less that of the images as they are, in points of 0..1.
+        unchanged: share of the images whose first label stayed the same.
+        largest_shift: the most that any probability changed.
+        refused: share of the images that the detector of foreign images refuses; null where there is none.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
+    title: Sentence
+    images: Count
+    accuracy: Estimate
+    change: Number
+    unchanged: Share
+    largest_shift: Share
+    refused: Share | None

@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from services.bundle.evaluation import Evaluation
+from services.bundle.decision import OperatingPoint, PredictionSets
+from services.bundle.evaluation import Evaluation, Floors, HeldOut, Variant
 from services.bundle.fields import Count, Edge, Frozen, Label, Name, Number, Sentence, Sha256, Share, first_error
 from services.bundle.graph import Description
 from services.errors import ManifestInvalid
@@ -22,7 +23,9 @@ class Preprocessing(Frozen):
         colour: "grey" drops colour and repeats the one channel three times.
         fit: "letterbox" keeps the aspect ratio and pads; "stretch" does not.
         pad: grey level of the letterbox.
-        window_percentiles: for images of more than 8 bits, the percentiles that become 0 and 255.
+        window: centre and width, in the file's own units, that a DICOM file is shown in, as (40, 80) Hounsfield units
+            for the brain in a CT; null takes the file's own window.
+        window_percentiles: for images of more than 8 bits without a window, the percentiles that become 0 and 255.
     """
 
     height: Edge
@@ -31,6 +34,7 @@ class Preprocessing(Frozen):
     fit: Literal["letterbox", "stretch"]
     interpolation: Literal["bilinear", "bicubic", "lanczos"]
     pad: Annotated[int, Field(ge=0, le=255)]
+    window: tuple[Number, Annotated[float, Field(gt=0, allow_inf_nan=False)]] | None
     window_percentiles: tuple[Annotated[float, Field(ge=0, lt=50)], Annotated[float, Field(gt=50, le=100)]]
 
 
@@ -96,6 +100,43 @@ class Seen(Frozen):
     sha256: Sha256
 
 
+class Foreign(Frozen):
+    """How the detector of foreign images fared on one kind of them.
+
+    Attributes:
+        kind: of image, for people.
+        near: whether they are so like the model's own that many are expected to get through.
+        auroc: area under the ROC curve between the bundle's test images and these, by their scores.
+        refused: share of these above the threshold.
+    """
+
+    kind: Sentence
+    near: bool
+    images: Count
+    auroc: Share
+    refused: Share
+
+
+class Novelty(Frozen):
+    """The detector of images that are not like those of training; see services.bundle.novelty.
+
+    Attributes:
+        file: numeric arrays alone.
+        features: numbers per image that the detector looks at.
+        threshold: a score above it is foreign; chosen so that `promised` of the validation images pass.
+        passed: share of the test images that pass.
+        foreign: what was measured of other images.
+    """
+
+    file: Literal["novelty.npz"]
+    sha256: Sha256
+    features: Annotated[int, Field(ge=1, le=16384)]
+    threshold: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    promised: Share
+    passed: Share
+    foreign: tuple[Foreign, ...]
+
+
 class Part(Frozen):
     """One part of the split."""
 
@@ -140,7 +181,7 @@ class Import(Origin):
     file_sha256: Sha256
 
 
-FORMAT = 2
+FORMAT = 3
 """Of manifest.json, as this version writes and reads it."""
 
 
@@ -159,6 +200,12 @@ class Manifest(Frozen):
         format: of this file; a reader reads one format.
         labels: in the order of the logits.
         seen: null where nobody knows.
+        operating_points: from rule-out to rule-in; empty where the task has no positive finding.
+        prediction_sets: null where an image may have several labels, or the labels are two.
+        novelty: null where the training images are not at hand.
+        floors: what hardly any picture gives away; null where they were not measured.
+        across: figures on sources that were held out; empty where there is one source, or none was held out.
+        steadiness: of the test images in other shapes; empty where it was not measured.
     """
 
     format: Annotated[int, Field(ge=FORMAT, le=FORMAT)]
@@ -174,6 +221,12 @@ class Manifest(Frozen):
     seen: Seen | None
     origin: Annotated[Training | Import, Field(discriminator="kind")]
     evaluation: Evaluation
+    operating_points: tuple[OperatingPoint, ...]
+    prediction_sets: PredictionSets | None
+    novelty: Novelty | None
+    floors: Floors | None
+    across: tuple[HeldOut, ...]
+    steadiness: tuple[Variant, ...]
 
     @model_validator(mode="after")
     def _consistent(self) -> "Manifest":
@@ -189,12 +242,21 @@ class Manifest(Frozen):
             "evaluation.confusion is not square in the labels": confusion is None
             or [len(row) for row in confusion] == [count] * count,
             "evaluation.metrics lacks accuracy": self.evaluation.metric("accuracy") is not None,
+            "operating_points are not rule_out, balanced, rule_in of one label, rising": _rising(self.operating_points)
+            and {point.label for point in self.operating_points} <= set(self.labels),
+            "prediction_sets is not null, but an image may have several labels": self.prediction_sets is None or single,
             "seen is null, but the weights were fitted here": self.seen is not None or self.origin.kind == "import",
         }
         failed = [text for text, holds in checks.items() if not holds]
         if failed:
             raise ValueError(failed[0])
         return self
+
+
+def _rising(points: tuple[OperatingPoint, ...]) -> bool:
+    names, thresholds = [point.name for point in points], [point.threshold for point in points]
+    whole = names == ["rule_out", "balanced", "rule_in"] and len({point.label for point in points}) == 1
+    return not points or (whole and thresholds == sorted(thresholds))
 
 
 def parse_manifest(content: bytes) -> Manifest:

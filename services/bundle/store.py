@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from services.bundle.arrays import read_arrays
 from services.bundle.fingerprints import Fingerprints, read_fingerprints
-from services.bundle.manifest import Manifest, Probe, Seen, parse_manifest, serialise_manifest
+from services.bundle.manifest import Manifest, Novelty, Probe, Seen, parse_manifest, serialise_manifest
+from services.bundle.novelty import Detector, read_detector
 from services.bundle.task import Task, parse_task
 from services.errors import ManifestInvalid, TaskInvalid, WeightsInvalid
 
@@ -34,6 +35,7 @@ class Bundle:
         weights: the file, whose bytes had the manifest's digest when it was read.
         probe_pixels: uint8 [h, w, 3].
         probe_tensor: uint8 [height, width, 3].
+        detector: of foreign images; None where the bundle has none.
     """
 
     manifest: Manifest
@@ -41,6 +43,7 @@ class Bundle:
     weights: Path
     probe_pixels: NDArray[np.uint8]
     probe_tensor: NDArray[np.uint8]
+    detector: Detector | None
 
 
 class Store:
@@ -106,7 +109,7 @@ class Store:
                 # Answering does not need what is in it, so it is not unpacked.
                 _vouched(folder, manifest.seen)
             pixels, tensor = _probe_arrays(_vouched(folder, manifest.probe), manifest)
-            return Bundle(manifest, digest, weights, pixels, tensor)
+            return Bundle(manifest, digest, weights, pixels, tensor, _detector(folder, manifest))
 
     def seen(self, task: str, version: int) -> Fingerprints | None:
         """Which images and groups decided a bundle's weights; None where nobody knows."""
@@ -125,8 +128,7 @@ class Store:
         self,
         manifest: Manifest,
         weights: Path,
-        probe: bytes,
-        seen: bytes | None,
+        arrays: Mapping[str, bytes],
         card: str,
         report: Mapping[str, bytes],
     ) -> Manifest:
@@ -135,8 +137,7 @@ class Store:
         Args:
             manifest: its version is replaced by the next free number.
             weights: file to copy in.
-            probe: content of probe.npz.
-            seen: content of seen.npz; None where nobody knows which images decided the weights.
+            arrays: contents of the .npz files that the manifest describes, by name.
             card: content of card.md, in which "{version}" stands for the number.
             report: PNG files by name.
 
@@ -144,16 +145,16 @@ class Store:
             The manifest as published.
 
         Raises:
-            ManifestInvalid: the manifest does not describe this probe or this seen.npz.
+            ManifestInvalid: the manifest does not describe these arrays.
         """
-        contents = _described(manifest, probe, seen)
+        _require_all_described(manifest, arrays)
         folder = self.root / manifest.task
         folder.mkdir(parents=True, exist_ok=True)
         incoming = folder / f".incoming-{secrets.token_hex(8)}"
         incoming.mkdir()
         try:
             shutil.copyfile(weights, incoming / manifest.weights.file)
-            for name, content in contents.items():
+            for name, content in arrays.items():
                 (incoming / name).write_bytes(content)
             (incoming / "report").mkdir()
             for name, content in report.items():
@@ -220,30 +221,33 @@ def _manifest(folder: Path, task: str, version: int) -> tuple[Manifest, str]:
     return manifest, f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
-def _vouched(folder: Path, described: Probe | Seen) -> bytes:
+def _vouched(folder: Path, described: Probe | Seen | Novelty) -> bytes:
     """The content of a file whose digest stands in the manifest."""
     content = _read(folder / described.file, _MOST_ARRAYS)
     _require_described(content, described)
     return content
 
 
-def _require_described(content: bytes, described: Probe | Seen) -> None:
+def _require_described(content: bytes, described: Probe | Seen | Novelty) -> None:
     if hashlib.sha256(content).hexdigest() != described.sha256:
         message = f"{described.file} is not the file that the manifest describes (sha-256 differs)"
         raise ManifestInvalid(message)
 
 
-def _described(manifest: Manifest, probe: bytes, seen: bytes | None) -> dict[str, bytes]:
-    """The files of arrays that go into a bundle, by name, once the manifest is known to describe them."""
-    if (manifest.seen is None) != (seen is None):
-        message = "the manifest and the bundle disagree on whether there is a seen.npz"
+def _require_all_described(manifest: Manifest, arrays: Mapping[str, bytes]) -> None:
+    files = (manifest.probe, manifest.seen, manifest.novelty)
+    described = {entry.file: entry for entry in files if entry is not None}
+    for name in sorted(described.keys() ^ arrays.keys()):
+        message = f"the manifest and the bundle disagree on whether there is a {name}"
         raise ManifestInvalid(message)
-    _require_described(probe, manifest.probe)
-    contents: dict[str, bytes] = {manifest.probe.file: probe}
-    if manifest.seen is not None and seen is not None:
-        _require_described(seen, manifest.seen)
-        contents[manifest.seen.file] = seen
-    return contents
+    for name, entry in described.items():
+        _require_described(arrays[name], entry)
+
+
+def _detector(folder: Path, manifest: Manifest) -> Detector | None:
+    if manifest.novelty is None:
+        return None
+    return read_detector(_vouched(folder, manifest.novelty), manifest.novelty.features)
 
 
 def _special(path: Path) -> bool:

@@ -4,15 +4,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-import keras
-
 from services.bundle.classifier import load_classifier
 from services.bundle.manifest import Manifest
+from services.bundle.outputs import served
 from services.compiler.onnxgraph import to_onnx
 
 
 def convert(weights_path: str, manifest: dict[str, Any], target: str) -> None:
-    """Write the ONNX graph of a bundle: uint8 `image` [1, height, width, 3] -> float32 `logits` [1, labels].
+    """Write the ONNX graph of a bundle: uint8 `image` [1, height, width, 3] -> the outputs of services.bundle.outputs.
 
     Args:
         weights_path: the weights file.
@@ -25,6 +24,5 @@ def convert(weights_path: str, manifest: dict[str, Any], target: str) -> None:
     """
     described = Manifest.model_validate_json(json.dumps(manifest))
     model = load_classifier(Path(weights_path).read_bytes(), described)
-    outputs = keras.Model(model.input, {"logits": model.output})
-    graph = to_onnx(outputs, described.preprocessing.height, described.preprocessing.width)
+    graph = to_onnx(served(model), described.preprocessing.height, described.preprocessing.width)
     Path(target).write_bytes(graph)

@@ -56,11 +56,17 @@ def as_json(value: Any) -> bytes:
 
 
 def as_toml(task: dict[str, Any]) -> bytes:
-    """TOML of a flat dict with strings, whole numbers, lists of strings and one list of tables of strings."""
-    lines = [f"{key} = {json.dumps(value)}" for key, value in task.items() if key != "labels"]
+    """TOML of a dict with strings, whole numbers, lists of strings, tables of these and one list of such tables."""
+    lines = [f"{key} = {_inline(value)}" for key, value in task.items() if key != "labels"]
     for label in task.get("labels", []):
-        lines += ["[[labels]]", *(f"{key} = {json.dumps(value)}" for key, value in label.items())]
+        lines += ["[[labels]]", *(f"{key} = {_inline(value)}" for key, value in label.items())]
     return "\n".join(lines).encode()
+
+
+def _inline(value: Any) -> str:
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{key} = {json.dumps(item)}' for key, item in value.items())} }}"
+    return json.dumps(value)
 
 
 PLACES = list(places(valid_manifest()))
@@ -82,7 +88,7 @@ def wrong_values() -> Iterator[Any]:
             allowed |= {int, float}
         if place[-1] in FIGURES:
             allowed |= {dict, type(None)}
-        if place[-1] in {"seen", "confusion"}:
+        if place[-1] in {"seen", "confusion", "prediction_sets", "novelty", "floors", "refused"}:
             # Whether they may be null depends on other fields.
             allowed |= {type(None)}
         for wrong in values:
@@ -200,6 +206,9 @@ def test_no_value_is_out_of_range(place: Place, value: Any) -> None:
         (("evaluation", "confusion"), None, "confusion is null, but an image has one label"),
         (("calibration", "activation"), "sigmoid", "confusion is not null, but an image may have several labels"),
         (("seen",), None, "seen is null, but the weights were fitted here"),
+        (("operating_points", 0, "threshold"), 0.625, "operating_points are not rule_out, balanced, rule_in"),
+        (("operating_points", 1, "name"), "rule_in", "operating_points are not rule_out, balanced, rule_in"),
+        (("operating_points", 2, "label"), "benign", "operating_points are not rule_out, balanced, rule_in"),
         (("architecture", "filters"), [16, 32], "filters are for the backbone convnet"),
         (("architecture", "backbone"), "convnet", "filters are for the backbone convnet"),
     ],
@@ -234,14 +243,15 @@ def test_the_reason_does_not_repeat_the_name_of_an_unknown_field() -> None:
     [
         (1, "publish the bundle again with `python -m training publish`"),
         (0, "publish the bundle again with `python -m training publish`"),
-        (3, "it was written by a newer version"),
+        (2, "publish the bundle again with `python -m training publish`"),
+        (4, "it was written by a newer version"),
     ],
 )
 @pytest.mark.parametrize("rest", [valid_manifest(), {"anything": "else"}], ids=["else whole", "else different"])
 def test_another_format_is_told_as_such(number: int, advice: str, rest: dict[str, Any]) -> None:
     with pytest.raises(ManifestInvalid) as caught:
         parse_manifest(as_json(rest | {"format": number}))
-    assert str(caught.value) == f"manifest.json is of format {number}; this version reads format 2: {advice}"
+    assert str(caught.value) == f"manifest.json is of format {number}; this version reads format 3: {advice}"
 
 
 @pytest.mark.parametrize("seen", [None, {"file": "seen.npz", "sha256": "0" * 64}], ids=["unknown", "known"])
@@ -271,7 +281,7 @@ def imported_manifest() -> dict[str, Any]:
 
 def test_a_manifest_of_several_labels_comes_back_as_it_was_written() -> None:
     manifest = holding(valid_manifest(), ("calibration", "activation"), "sigmoid")
-    manifest["evaluation"]["confusion"] = None
+    manifest["evaluation"]["confusion"] = manifest["prediction_sets"] = None
     assert json.loads(serialise_manifest(parse_manifest(as_json(manifest)))) == manifest
 
 
@@ -297,7 +307,7 @@ def test_a_task_is_read() -> None:
     task = parse_task(as_toml(valid_task()), "moles")
     assert task.serve == "latest"
     assert [entry.label for entry in task.labels] == ["benign", "suspicious"]
-    assert task.model_dump(mode="json") == valid_task()
+    assert task.model_dump(mode="json", exclude_defaults=True) == valid_task()
 
 
 def test_a_task_may_pin_a_version() -> None:

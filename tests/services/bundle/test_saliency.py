@@ -5,7 +5,6 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from keras import layers
 from numpy.typing import NDArray
 
@@ -15,6 +14,7 @@ from services.bundle.overlay import overlay
 from services.bundle.saliency import explainable, explained
 from services.errors import ManifestInvalid
 from tests.bundles import draw
+from tests.gradcam import grad_cam
 from tests.services.bundle.test_architectures import architecture, pictures, stir
 
 LABELS = 5
@@ -29,23 +29,6 @@ def classifier(described: Architecture, seed: int = 0, shape: tuple[int | None, 
 
 def saliency(model: Any, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(keras.ops.convert_to_numpy(explained(model)(pixels, training=False)["saliency"]))
-
-
-def grad_cam(model: Any, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Selvaraju et al. 2017, equations 1 and 2, with the gradients that TensorFlow computes."""
-    features = keras.Model(model.input, model.get_layer("features").output)(pixels, training=False)
-    head = model.layers[model.layers.index(model.get_layer("pooled")) :]
-    maps = []
-    with tf.GradientTape(persistent=True) as tape:
-        tape.watch(features)
-        logits = features
-        for layer in head:
-            logits = layer(logits, training=False)
-        chosen = [logits[:, label] for label in range(LABELS)]
-    for logit in chosen:
-        alpha = tf.reduce_mean(tape.gradient(logit, features), axis=(1, 2), keepdims=True)
-        maps.append(tf.nn.relu(tf.reduce_sum(alpha * features, axis=-1)))
-    return np.asarray(tf.stack(maps, axis=1))
 
 
 @pytest.mark.parametrize("hidden", HEADS)

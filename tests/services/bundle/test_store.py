@@ -115,7 +115,7 @@ def test_a_failed_publication_leaves_nothing(root: Path, tmp_path: Path) -> None
     manifest = store.read("shapes", 1).manifest
     probe, seen = ((root / "shapes" / "1" / name).read_bytes() for name in ("probe.npz", "seen.npz"))
     with pytest.raises(FileNotFoundError):
-        store.publish(manifest, tmp_path / "not there", probe, seen, "card", {})
+        store.publish(manifest, tmp_path / "not there", {"probe.npz": probe, "seen.npz": seen}, "card", {})
     assert sorted(path.name for path in (root / "shapes").iterdir()) == ["1", "task.toml"]
 
 
@@ -131,19 +131,35 @@ def test_what_the_manifest_does_not_describe_is_not_published(
     root: Path, bundle: Path, probe: bytes, seen: bytes | None, reason: str
 ) -> None:
     manifest = Store(root).read("shapes", 1).manifest
-    probe += (bundle / "probe.npz").read_bytes()
+    arrays = {"probe.npz": probe + (bundle / "probe.npz").read_bytes()}
     if seen is not None:
-        seen += (bundle / "seen.npz").read_bytes()
+        arrays["seen.npz"] = seen + (bundle / "seen.npz").read_bytes()
     with pytest.raises(ManifestInvalid, match=reason):
-        Store(root).publish(manifest, bundle / "model.weights.h5", probe, seen, "card", {})
+        Store(root).publish(manifest, bundle / "model.weights.h5", arrays, "card", {})
     assert sorted(path.name for path in (root / "shapes").iterdir()) == ["1", "task.toml"]
 
 
 def test_a_file_of_fingerprints_that_no_manifest_asks_for_is_not_published(root: Path, bundle: Path) -> None:
     manifest = publish_tiny(root, imported=True)
-    contents = [(bundle / name).read_bytes() for name in ("probe.npz", "seen.npz")]
+    arrays = {name: (bundle / name).read_bytes() for name in ("probe.npz", "seen.npz")}
     with pytest.raises(ManifestInvalid, match=r"disagree on whether there is a seen.npz"):
-        Store(root).publish(manifest, bundle / "model.weights.h5", contents[0], contents[1], "card", {})
+        Store(root).publish(manifest, bundle / "model.weights.h5", arrays, "card", {})
+
+
+def test_a_detector_comes_back_with_its_bundle(root: Path) -> None:
+    publish_tiny(root, detector=True)
+    with_one, without = (Store(root).read("shapes", version).detector for version in (2, 1))
+    assert without is None
+    assert with_one is not None
+    assert with_one.centre.shape == with_one.axes.shape[:1]
+
+
+def test_a_detector_that_was_changed_is_refused(root: Path) -> None:
+    publish_tiny(root, detector=True)
+    path = root / "shapes" / "2" / "novelty.npz"
+    path.write_bytes(path.read_bytes() + b" ")
+    with pytest.raises(ManifestInvalid, match="novelty.npz is not the file that the manifest describes"):
+        Store(root).read("shapes", 2)
 
 
 def test_what_is_not_a_plain_number_is_not_a_version(root: Path) -> None:
@@ -262,7 +278,7 @@ TAMPERINGS: dict[str, tuple[Callable[[Path], object], type[BundleRefused], str]]
     "other format": (
         lambda bundle: edit_manifest(bundle, lambda manifest: manifest.update(format=1)),
         ManifestInvalid,
-        "manifest.json is of format 1; this version reads format 2: publish the bundle again",
+        "manifest.json is of format 1; this version reads format 3: publish the bundle again",
     ),
     "number as text": (
         lambda bundle: edit_manifest(bundle, lambda manifest: manifest["calibration"].update(temperature="1")),
@@ -393,7 +409,7 @@ def test_of_an_older_format_the_reason_says_what_to_do(root: Path, bundle: Path)
     with pytest.raises(ManifestInvalid) as refused:
         Store(root).read("shapes", 1)
     assert str(refused.value) == (
-        "manifest.json is of format 1; this version reads format 2: "
+        "manifest.json is of format 1; this version reads format 3: "
         "publish the bundle again with `python -m training publish`"
     )
 

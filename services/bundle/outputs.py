@@ -1,0 +1,55 @@
+"""What a served graph gives beside the logits: features that tell foreign images, and saliency."""
+
+import math
+from typing import Any
+
+import keras
+from keras import layers, ops
+
+from services.bundle.saliency import explainable, explained
+
+_MAP_RANK = 4
+_LEVELS = 2
+
+
+def served(classifier: Any) -> Any:
+    """A classifier with every output that serving asks for; the weights are shared.
+
+    Args:
+        classifier: of services.bundle.architectures.build, for images of one size.
+
+    Returns:
+        keras.Model: RGB float32 [batch, height, width, 3] in 0..255 -> {"logits": float32 [batch, labels], "features":
+        float32 [batch, features]} and, where the head allows it, "saliency" as services.bundle.saliency has it.
+    """
+    outputs = explained(classifier).output if explainable(classifier) else {"logits": classifier.output}
+    return keras.Model(classifier.input, {**outputs, "features": features(classifier)}, name=classifier.name)
+
+
+def features(classifier: Any) -> Any:
+    """What the detector of foreign images looks at: means of feature maps over their places, [batch, features].
+
+    Of each of the two resolutions before the coarsest, the last map: what the layer that halves it reads. The coarsest
+    one has learnt to see only what tells the labels apart, and lets too much through; finer ones see the grain of the
+    picture. A network of one resolution gives what its head reads.
+    """
+    last: dict[int, Any] = {}
+    height = classifier.input.shape[1]
+    for layer in classifier.layers[1:]:
+        tensor = layer.output
+        # Padding changes a side by a pixel or two and adds nothing to see.
+        if len(tensor.shape) == _MAP_RANK and not isinstance(layer, layers.ZeroPadding2D):
+            last[round(math.log2(height / tensor.shape[1]))] = tensor
+    chosen = [last[level] for level in sorted(last)[:-1]][-_LEVELS:] or [last[max(last)]]
+    means = [_Mean(f"mean_{number}")(tensor) for number, tensor in enumerate(chosen)]
+    return layers.Concatenate(dtype="float32", name="novelty")(means) if len(means) > 1 else means[0]
+
+
+class _Mean(layers.Layer):  # type: ignore[misc]
+    """Mean of a feature map over its places, in single precision."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(dtype="float32", name=name)
+
+    def call(self, maps: Any) -> Any:
+        return ops.mean(ops.cast(maps, "float32"), axis=(1, 2))
