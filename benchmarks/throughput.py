@@ -135,6 +135,7 @@ def ours(folder: Path, chosen: argparse.Namespace) -> Clock:
             fit="letterbox",
             interpolation="bilinear",
             pad=127,
+            window=None,
             window_percentiles=(0.5, 99.5),
         ),
         augmentation=Augmentation(

@@ -8,6 +8,7 @@ from training.commands.evaluate import evaluate
 from training.commands.import_ import import_
 from training.commands.inspect import inspect
 from training.commands.publish import publish
+from training.commands.simulate import simulate
 from training.commands.train import train
 from training.commands.tune import tune
 
@@ -29,6 +30,7 @@ app.command("tune")(tune)
 app.command("cross-validate")(cross_validate)
 app.command("evaluate")(evaluate)
 app.command("import")(import_)
+app.command("simulate")(simulate)
 
 if __name__ == "__main__":
     app()

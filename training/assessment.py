@@ -1,6 +1,6 @@
 """Bundles measured side by side on the same images, and the report of it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from services.bundle.classifier import load_classifier
@@ -14,13 +14,11 @@ from training.errors import NotComparable
 from training.evaluation import Measured, measure, summarise
 from training.floors import PREPROCESSING, Floors, floors
 from training.folders import Folder, Sample
-from training.images import Images, Watch, load_images
+from training.images import Bar, Images, load_images
 from training.metrics import TITLES
 from training.mistakes import Mistake, mistakes_grid, worst_mistakes
 from training.reporting import diagrams, forest
 from training.selection import Selection
-
-Bar = Callable[[str, int], Watch]
 
 SEED = 0
 """Of the resampling: the same images give the same intervals."""

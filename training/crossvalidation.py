@@ -24,8 +24,8 @@ from training.errors import RunMismatch
 from training.evaluation import evaluate
 from training.finetuning import fine_tune
 from training.folders import Sample
-from training.images import Images, Pixels, load_images, truths_of
-from training.pipeline import Bar, precision
+from training.images import Bar, Images, Pixels, load_images, truths_of
+from training.pipeline import precision
 from training.plan import Plan
 from training.reporting import confusion, forest
 from training.rounds import Round

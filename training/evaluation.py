@@ -10,7 +10,19 @@ from services.bundle.evaluation import Estimate, Evaluation, LabelMetrics, Metri
 from services.bundle.manifest import Calibration
 from training.answers import Answers
 from training.bootstrap import estimate, resamples
-from training.metrics import Bools, Counts, Figures, Floats, accuracy, balanced_accuracy, confusion, decide, figures
+from training.metrics import (
+    Bools,
+    Counts,
+    Figures,
+    Floats,
+    accuracy,
+    areas,
+    balanced_accuracy,
+    confusion,
+    decide,
+    figures,
+    mean,
+)
 
 _SEVERAL = 2
 
@@ -115,16 +127,18 @@ def of_source(answers: Answers, source: str) -> Answers:
 
 
 def _source(name: str, answers: Answers, calibration: Calibration, seed: int) -> SourceMetrics:
-    decided = decide(probabilities(answers.logits, calibration), calibration.activation)
+    calibrated = probabilities(answers.logits, calibration)
+    decided = decide(calibrated, calibration.activation)
 
-    def shares(weights: Floats) -> tuple[Floats, Floats]:
+    def shares(weights: Floats) -> tuple[Floats, Floats, Floats]:
         counts = Counts.of(decided, answers.truths, weights)
         balanced = balanced_accuracy(counts, calibration.activation)
-        return accuracy(decided, answers.truths, weights), balanced
+        ranked = [areas(calibrated[:, n], answers.truths[:, n], weights)[0] for n in range(calibrated.shape[1])]
+        return accuracy(decided, answers.truths, weights), balanced, mean(np.stack(ranked, axis=1))
 
     # Groups are drawn from this source alone: how many images it has is no matter of luck.
     drawn = [np.concatenate(chunks) for chunks in zip(*map(shares, resamples(answers.samples, seed)), strict=True)]
-    right, balanced = (float(share[0]) for share in shares(np.ones((1, len(answers.samples)))))
+    right, balanced, area = (float(share[0]) for share in shares(np.ones((1, len(answers.samples)))))
     several = answers.truths.any(axis=0).sum() >= _SEVERAL
     groups = _groups(answers, np.ones(len(answers.samples), bool))
     whole = estimate(right, drawn[0], groups)
@@ -137,4 +151,5 @@ def _source(name: str, answers: Answers, calibration: Calibration, seed: int) ->
         groups=groups,
         accuracy=whole,
         balanced_accuracy=estimate(balanced, drawn[1]) if several else None,
+        roc_auc=estimate(area, drawn[2]) if several else None,
     )

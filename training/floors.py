@@ -6,8 +6,7 @@ framed, and not what they show.
 
 import numpy as np
 
-from services.bundle.evaluation import Estimate
-from services.bundle.fields import Frozen
+from services.bundle.evaluation import Floor, Floors
 from services.bundle.manifest import Calibration, Preprocessing
 from training.answers import Answers
 from training.bootstrap import estimate
@@ -29,27 +28,10 @@ PREPROCESSING = Preprocessing(
     fit="stretch",
     interpolation="bilinear",
     pad=0,
+    window=None,
     window_percentiles=(0.5, 99.5),
 )
 """For the images of floors: the whole picture, so that its border is a border; any other multiple of EDGE does too."""
-
-
-class Floor(Frozen):
-    """What one regression scores.
-
-    Attributes:
-        macro_roc_auc: None where the images give no area.
-    """
-
-    balanced_accuracy: Estimate
-    macro_roc_auc: Estimate | None
-
-
-class Floors(Frozen):
-    """What a regression scores on thumbnails of 24 x 24 pixels, and on the outermost 3 pixels of these alone."""
-
-    thumbnail: Floor
-    border: Floor
 
 
 def floors(train: Images, test: Images, activation: Activation, seed: int = 0) -> Floors:

@@ -15,7 +15,7 @@ INDEX, CLASSIFICATION = "index.csv", "classification.json"
 SEPARATOR = "|"
 """Between the labels of an image that has several."""
 
-_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
+_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".dcm"}
 _COLUMNS = {"path", "label", "group", "source"}
 
 

@@ -25,6 +25,10 @@ _SHARE_OF_MEMORY = 0.5
 
 Tensor = NDArray[np.uint8]
 Watch = Callable[[Iterable[Tensor]], Iterable[Tensor]]
+"""Passes on what it is given, one at a time."""
+
+Bar = Callable[[str, int], Watch]
+"""Makes a progress bar of a text and a number."""
 
 
 class Pixels(Protocol):
@@ -134,7 +138,8 @@ class _Decoder:
         try:
             content = (self._root / path).read_bytes()
             shrink_to = max(self._preprocessing.height, self._preprocessing.width)
-            raster = decode(content, max_pixels=_MAX_PIXELS, shrink_to=shrink_to)
+            window = self._preprocessing.window
+            raster = decode(content, max_pixels=_MAX_PIXELS, shrink_to=shrink_to, window=window)
             return prepare(raster.pixels, self._preprocessing)
         except (OSError, SightlineError) as refused:
             message = f"{path}: {refused}"

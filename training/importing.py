@@ -17,16 +17,15 @@ from services.errors import UnknownTask
 from training.answers import answer
 from training.devices import software
 from training.errors import ImagesInvalid, LegacyInvalid
+from training.evidence import decisions
 from training.folders import Folder, Sample, read_folder
 from training.halving import halve
-from training.images import Images, Watch, load_images
+from training.images import Bar, Images, load_images
 from training.legacy import Legacy, read_legacy
 from training.legacy.conventions import Conventions
 from training.publishing import Candidate, write_bundle
 from training.rebuilding import Rebuilt, rebuild
 from training.split import Split, part_of, split_by_group
-
-Bar = Callable[[str, int], Watch]
 
 _SHARES = (0.8, 0.2, 0.0)
 _TRIED = 64
@@ -108,6 +107,7 @@ def import_model(
     with keras.device("cpu:0"):
         _require_numbers(legacy, rebuilt, validation)
         half = halve(rebuilt.described, preprocessing, rebuilt.activation, rebuilt.model, validation)
+        answers = answer(half.model, validation), answer(half.model, test)
     candidate = Candidate(
         task=asked,
         labels=told.labels,
@@ -119,7 +119,8 @@ def import_model(
         history=None,
         split=None,
     )
-    return write_bundle(store, candidate, test)
+    evidence = decisions(asked, told.labels, half.calibration, *answers, material.seed)
+    return write_bundle(store, candidate, answers[1], evidence)
 
 
 def _require_labels(task: Task, told: Conventions, folder: Folder) -> None:
@@ -160,6 +161,7 @@ def _preprocessing(legacy: Legacy, rebuilt: Rebuilt, told: Conventions) -> Prepr
             fit=told.fit,
             interpolation="bilinear",
             pad=0,
+            window=None,
             window_percentiles=(0.5, 99.5),
         )
     except ValidationError as invalid:

@@ -1,7 +1,7 @@
 """The whole way from a plan to a published bundle."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +13,19 @@ from training import seen
 from training.devices import gpu_count
 from training.disk import write_whole
 from training.errors import RunMismatch
+from training.evidence import Elsewhere
 from training.finetuning import FineTuned, fine_tune, finished
-from training.images import Images, Watch, load_images
+from training.images import Bar, Images, load_images
 from training.plan import Plan
 from training.publishing import publish
 from training.recipe import Recipe
 from training.runs import RECIPE, SEEN, SPLIT, drop_run, open_run
 from training.split import write_split
 
-Bar = Callable[[str, int], Watch]
-
 
 def train(
     plan: Plan, run: Path, weights: Path | None, bar: Bar, *, callbacks: Sequence[Any] = ()
-) -> tuple[FineTuned, Images, Images]:
+) -> tuple[FineTuned, tuple[Images, Images, Images]]:
     """Train; started again with the same run folder, go on where it stopped.
 
     Args:
@@ -37,7 +36,7 @@ def train(
         callbacks: more of Keras's.
 
     Returns:
-        The classifier, and the images for validation and test.
+        The classifier, and the images for training, validation and test.
 
     Raises:
         TrainingError: as the steps do.
@@ -52,14 +51,22 @@ def train(
     write_split(run / SPLIT, plan.split)
     write_whole(run / SEEN, seen.pack(before))
     # All of them before the first epoch: a damaged test image must not show only after hours.
-    train_images, validation, test = (_load(plan, name, bar) for name in ("training", "validation", "test"))
+    parts = _load(plan, bar)
     with precision(plan.recipe):
-        trained = fine_tune(plan.recipe, train_images, validation, run, weights, callbacks=callbacks)
-    return trained, validation, test
+        trained = fine_tune(plan.recipe, parts[0], parts[1], run, weights, callbacks=callbacks)
+    return trained, parts
 
 
 def publish_run(
-    plan: Plan, run: Path, weights: Path | None, store: Store, bar: Bar, *, keep: bool, callbacks: Sequence[Any] = ()
+    plan: Plan,
+    run: Path,
+    weights: Path | None,
+    store: Store,
+    bar: Bar,
+    elsewhere: Elsewhere,
+    *,
+    keep: bool,
+    callbacks: Sequence[Any] = (),
 ) -> Manifest:
     """Train what is left to train, measure and publish.
 
@@ -69,6 +76,7 @@ def publish_run(
         weights: a local file of initial weights, or None.
         store: where the bundle goes.
         bar: makes a progress bar of a name and a number of images.
+        elsewhere: what is known beyond the plan's images.
         keep: leave the run folder as it is.
         callbacks: more of Keras's.
 
@@ -79,14 +87,14 @@ def publish_run(
         TrainingError: as the steps do.
         OSError: the disk is full or cannot be written.
     """
-    trained, validation, test = train(plan, run, weights, bar, callbacks=callbacks)
-    manifest = publish(store, plan, trained, validation, test, seen.unpack((run / SEEN).read_bytes()))
+    trained, parts = train(plan, run, weights, bar, callbacks=callbacks)
+    manifest = publish(store, plan, trained, parts, seen.unpack((run / SEEN).read_bytes()), elsewhere, bar)
     if not keep:
         drop_run(run)
     return manifest
 
 
-def publish_finished(plan: Plan, run: Path, store: Store, bar: Bar, *, keep: bool) -> Manifest:
+def publish_finished(plan: Plan, run: Path, store: Store, bar: Bar, elsewhere: Elsewhere, *, keep: bool) -> Manifest:
     """Publish a run that is trained already; its recipe and split are those of the run folder.
 
     Raises:
@@ -98,18 +106,21 @@ def publish_finished(plan: Plan, run: Path, store: Store, bar: Bar, *, keep: boo
         message = f"{run} holds no finished training; `python -m training train` goes on with it."
         raise RunMismatch(message)
     open_run(run, plan.identity(), None, finished=True)
-    validation, test = (_load(plan, name, bar) for name in ("validation", "test"))
-    trained = fine_tune(plan.recipe, validation, validation, run, None)
-    manifest = publish(store, plan, trained, validation, test, seen.unpack((run / SEEN).read_bytes()))
+    parts = _load(plan, bar)
+    trained = fine_tune(plan.recipe, parts[1], parts[1], run, None)
+    manifest = publish(store, plan, trained, parts, seen.unpack((run / SEEN).read_bytes()), elsewhere, bar)
     if not keep:
         drop_run(run)
     return manifest
 
 
-def _load(plan: Plan, name: str, bar: Bar) -> Images:
-    part = {"training": plan.split.train, "validation": plan.split.validation, "test": plan.split.test}[name]
-    watch = bar(f"Decoding {len(part)} {name} images", len(part))
-    return load_images(plan.folder, part, plan.recipe.preprocessing, watch)
+def _load(plan: Plan, bar: Bar) -> tuple[Images, Images, Images]:
+    names, parts = ("training", "validation", "test"), (part for _, part in plan.split.parts())
+    train, validation, test = (
+        load_images(plan.folder, part, plan.recipe.preprocessing, bar(f"Decoding {len(part)} {name} images", len(part)))
+        for name, part in zip(names, parts, strict=True)
+    )
+    return train, validation, test
 
 
 @contextlib.contextmanager

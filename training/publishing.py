@@ -14,14 +14,15 @@ from services.bundle.manifest import Import, Manifest, Preprocessing, Seen, Trai
 from services.bundle.store import Store
 from services.bundle.task import Task
 from training import reporting, seen
-from training.answers import answer
+from training.answers import Answers, answer
 from training.card import write_card
 from training.checkpoints import History
 from training.devices import device, software
 from training.evaluation import evaluate
+from training.evidence import Elsewhere, Evidence, gather
 from training.finetuning import FineTuned
 from training.halving import Half, halve
-from training.images import Images
+from training.images import Bar, Images
 from training.plan import Plan
 from training.probe import prove
 from training.split import Split, part_of
@@ -50,7 +51,13 @@ class Candidate:
 
 
 def publish(
-    store: Store, plan: Plan, trained: FineTuned, validation: Images, test: Images, before: Fingerprints
+    store: Store,
+    plan: Plan,
+    trained: FineTuned,
+    parts: tuple[Images, Images, Images],
+    before: Fingerprints,
+    elsewhere: Elsewhere,
+    bar: Bar,
 ) -> Manifest:
     """Measure a trained classifier as it will be served, and write its bundle.
 
@@ -60,9 +67,12 @@ def publish(
         store: where the bundle goes.
         plan: what was trained on what.
         trained: the classifier; its weights are copied.
-        validation: images that fit the temperature and show what halving the weights costs.
-        test: images that nothing was chosen by.
+        parts: images for training, which the detector of foreign images is fitted to; for validation, which fit the
+            temperature, choose every threshold and show what halving the weights costs; and for test, which nothing was
+            chosen by.
         before: what the weights that training began from have seen.
+        elsewhere: what is known beyond this folder.
+        bar: makes a progress bar of a text and a number.
 
     Returns:
         The manifest, with the version that the bundle was given.
@@ -70,45 +80,48 @@ def publish(
     Raises:
         NotPublishable: the test part is not unseen, or halving the weights changed the answers.
         WeightsInvalid: the weights are not finite, or do not fit half precision.
+        ImagesInvalid: an image of another folder cannot be decoded.
     """
     own = seen.fingerprints(plan.folder, (*plan.split.train, *plan.split.validation))
     everything = seen.joined(before, own)
     seen.require_unseen(everything, plan.folder, plan.split.test)
-    recipe = plan.recipe
+    recipe, (_, validation, test) = plan.recipe, parts
     with keras.device("cpu:0"):
         half = halve(recipe.architecture, recipe.preprocessing, recipe.activation, trained.classifier, validation)
+        answers = answer(half.model, validation), answer(half.model, test)
+        evidence = gather(plan, half.model, half.calibration, parts, answers, elsewhere, bar)
     candidate = Candidate(
         task=plan.task,
         labels=plan.folder.labels,
         description=recipe.architecture,
-        preprocessing=recipe.preprocessing,
+        preprocessing=Preprocessing(**recipe.preprocessing.model_dump()),
         half=half,
         origin=_training(plan, trained),
         seen=seen.pack(everything),
         history=trained.history,
         split=plan.split,
     )
-    return write_bundle(store, candidate, test)
+    return write_bundle(store, candidate, answers[1], evidence)
 
 
-def write_bundle(store: Store, candidate: Candidate, test: Images) -> Manifest:
-    """Measure a candidate on test images, and publish it.
+def write_bundle(store: Store, candidate: Candidate, answers: Answers, evidence: Evidence) -> Manifest:
+    """Publish a candidate that was measured.
 
     Args:
         store: where the bundle goes.
         candidate: what it holds.
-        test: images that nothing was chosen by.
+        answers: of its classifier to test images, which nothing was chosen by.
+        evidence: what else was measured of it.
 
     Returns:
         The manifest, with the version that the bundle was given.
     """
     half = candidate.half
     with keras.device("cpu:0"):
-        answers = answer(half.model, test)
         proof, probe = prove(half.model, candidate.preprocessing)
     packed = candidate.seen
     manifest = Manifest(
-        format=2,
+        format=3,
         task=candidate.task.name,
         version=1,
         created=datetime.now(UTC).replace(microsecond=0),
@@ -127,13 +140,21 @@ def write_bundle(store: Store, candidate: Candidate, test: Images) -> Manifest:
         seen=None if packed is None else Seen(file="seen.npz", sha256=hashlib.sha256(packed).hexdigest()),
         origin=candidate.origin,
         evaluation=evaluate(answers, candidate.labels, half.calibration, candidate.origin.seed),
+        operating_points=evidence.operating_points,
+        prediction_sets=evidence.prediction_sets,
+        novelty=evidence.novelty,
+        floors=evidence.floors,
+        across=evidence.across,
+        steadiness=evidence.steadiness,
     )
     report = reporting.report(answers, manifest, candidate.history)
     card = write_card(manifest, candidate.task, candidate.split)
+    files = {"probe.npz": proof, "seen.npz": packed, "novelty.npz": evidence.detector}
+    arrays = {name: content for name, content in files.items() if content is not None}
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / manifest.weights.file
         file.write_bytes(half.content)
-        return store.publish(manifest, file, proof, packed, card, report)
+        return store.publish(manifest, file, arrays, card, report)
 
 
 def _training(plan: Plan, trained: FineTuned) -> Training:

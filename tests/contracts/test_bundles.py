@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from routers.headline import Headline
 from services.bundle.calibration import probabilities
 from services.bundle.classifier import load_classifier
+from services.bundle.decision import OperatingPoint
 from services.bundle.evaluation import Estimate, Metric
 from services.bundle.manifest import Import, Manifest, Training
 from services.bundle.preprocessing import prepare
@@ -19,7 +21,10 @@ from services.compiler import Compiler
 from services.imaging import decode
 from services.network import Network
 from services.registry import Registry
+from tests.gradcam import grad_cam
 from tests.pills import EXAMPLE, draw_caplets
+from training.decisions import COVERAGE, SENSITIVITY, SPECIFICITY
+from training.variants import VARIANTS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 STORE = Store(ROOT / "model_store")
@@ -32,19 +37,19 @@ PER_LABEL = ("precision", "recall", "specificity", "f1", "roc_auc", "average_pre
 each_bundle = pytest.mark.parametrize(("task", "version"), BUNDLES)
 
 
-def percent(metric: Metric | None) -> str:
-    assert metric is not None
+def percent(metric: Estimate) -> str:
     return f"{100 * metric.value:.1f} % ({100 * metric.low:.1f} to {100 * metric.high:.1f})"
 
 
 def row(manifest: Manifest) -> str:
     """The README's row of a served bundle."""
-    title = STORE.task(manifest.task).title
-    test = manifest.origin.test
+    headline, test = Headline.of(manifest), manifest.origin.test
     seen = "none seen in training" if manifest.origin.kind == "training" else "perhaps seen in training"
+    across = "one source" if headline.across is None else percent(headline.across.lowest)
     return (
-        f"| [{title}](model_store/{manifest.task}/{manifest.version}/card.md) | {len(manifest.labels)} "
-        f"| {percent(manifest.evaluation.metric('accuracy'))} "
+        f"| [{STORE.task(manifest.task).title}](model_store/{manifest.task}/{manifest.version}/card.md) "
+        f"| {len(manifest.labels)} | {headline.title} | {percent(headline.figure)} | {across} "
+        f"| {'-' if headline.floor is None else f'{100 * headline.floor.value:.1f} %'} "
         f"| {test.images} images in {test.groups} groups, {seen} |"
     )
 
@@ -71,8 +76,8 @@ def test_it_loads_and_reproduces_its_reference_logits(proven: Registry, task: st
 def test_its_weights_are_half_precision_and_small(task: str, version: int) -> None:
     manifest = STORE.read(task, version).manifest
     assert manifest.weights.size < 12 * 2**20
-    assert manifest.weights.halving.changed_predictions == 0
-    assert manifest.weights.halving.largest_probability_change <= 0.01
+    assert manifest.weights.halving.changed_predictions <= 0.005 * manifest.weights.halving.images
+    assert manifest.weights.halving.largest_probability_change <= 0.02
     assert manifest.weights.halving.images == manifest.origin.validation.images
 
 
@@ -107,19 +112,87 @@ def assert_share(estimate: Estimate | None, part: int, whole: int) -> None:
 
 @each_bundle
 def test_every_interval_holds_its_figure(task: str, version: int) -> None:
-    evaluation = STORE.read(task, version).manifest.evaluation
+    manifest = STORE.read(task, version).manifest
+    evaluation = manifest.evaluation
     figures = [
         *((metric.name, metric) for metric in evaluation.metrics),
         *((f"{entry.label}: {name}", getattr(entry, name)) for entry in evaluation.per_label for name in PER_LABEL),
         *((entry.source, entry.accuracy) for entry in evaluation.per_source),
         *((entry.source, entry.balanced_accuracy) for entry in evaluation.per_source),
+        *((entry.source, entry.roc_auc) for entry in evaluation.per_source),
+        *((" + ".join(held.sources), metric) for held in manifest.across for metric in held.metrics),
+        *((point.name, estimate) for point in manifest.operating_points for estimate in shares(point)),
+        *((variant.name, variant.accuracy) for variant in manifest.steadiness),
     ]
     measured = [(name, estimate) for name, estimate in figures if estimate is not None]
     assert len(measured) > len(evaluation.per_label)
     for name, estimate in measured:
         assert estimate.low <= estimate.value <= estimate.high, name
-        if "likelihood" not in name:
+        if "likelihood" not in (estimate.name if isinstance(estimate, Metric) else name):
             assert 0 <= estimate.low <= estimate.high <= 1, name
+
+
+def shares(point: OperatingPoint) -> tuple[Estimate, Estimate]:
+    return point.sensitivity, point.specificity
+
+
+@each_bundle
+def test_it_carries_what_its_task_calls_for(task: str, version: int) -> None:
+    manifest, described = STORE.read(task, version).manifest, STORE.task(task)
+    assert [point.label for point in manifest.operating_points] == [described.positive] * 3 * bool(described.positive)
+    single = manifest.calibration.activation == "softmax"
+    assert (manifest.prediction_sets is not None) == (single and len(manifest.labels) > 2)
+    if not isinstance(manifest.origin, Training):
+        return
+    assert manifest.novelty is not None
+    assert manifest.floors is not None
+    assert {variant.name for variant in manifest.steadiness} == {variant.name for variant in VARIANTS}
+    sources = [entry for entry in manifest.evaluation.per_source if entry.balanced_accuracy is not None]
+    # Where there is another source to hold out, a figure within the sources does not stand alone.
+    assert bool(manifest.across) == (len(manifest.evaluation.per_source) > 1), sources
+
+
+@each_bundle
+def test_what_loses_nothing_changes_nothing(task: str, version: int) -> None:
+    for variant in STORE.read(task, version).manifest.steadiness:
+        if variant.name in {"png", "webp_lossless", "tiff"}:
+            assert (variant.change, variant.unchanged, variant.largest_shift) == (0, 1, 0), variant.name
+
+
+@each_bundle
+def test_its_operating_points_and_sets_keep_near_to_their_promises(task: str, version: int) -> None:
+    manifest = STORE.read(task, version).manifest
+    for point in manifest.operating_points:
+        if point.name == "rule_out":
+            assert point.sensitivity.high >= SENSITIVITY
+        if point.name == "rule_in":
+            assert point.specificity.high >= SPECIFICITY
+    if manifest.prediction_sets is not None:
+        assert manifest.prediction_sets.coverage.high >= COVERAGE
+
+
+@each_bundle
+def test_noise_and_blank_pictures_are_refused(proven: Registry, task: str, version: int) -> None:
+    live = proven.live(task, version)
+    if live.detector is None or live.manifest.novelty is None:
+        pytest.skip("imported weights come without a detector")
+    random = np.random.default_rng(5)
+    strangers = [
+        *random.integers(0, 256, (4, 300, 280, 3), dtype=np.uint8),
+        *(np.full((200, 240, 3), level, np.uint8) for level in (0, 128, 255)),
+    ]
+    for stranger in strangers:
+        answer = live.network.answer(prepare(stranger, live.manifest.preprocessing))
+        assert live.detector.scores(answer.features[None])[0] > live.manifest.novelty.threshold
+
+
+@each_bundle
+def test_its_saliency_is_grad_cam(proven: Registry, task: str, version: int) -> None:
+    bundle, model = STORE.read(task, version), load_keras(task, version)
+    tensor = bundle.probe_tensor
+    maps = proven.live(task, version).network.answer(tensor, saliency=True).saliency
+    assert maps is not None
+    np.testing.assert_allclose(maps, grad_cam(model, tensor[None].astype(np.float32))[0], atol=1e-4)
 
 
 @each_bundle

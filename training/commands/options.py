@@ -25,3 +25,24 @@ ModelStore = Annotated[
 Keep = Annotated[bool, typer.Option("--keep", help="Keep the run folder after publishing.")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Drop an earlier run of this folder first.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+Across = Annotated[
+    Path | None,
+    typer.Option(
+        help="report.json of `cross-validate --by source` with the same recipe; its figures go with the bundle.",
+        show_default="none were measured",
+    ),
+]
+Foreign = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="Folder of another task's images, which the model should refuse; may be given several times.",
+        show_default="drawn pictures alone",
+    ),
+]
+Near = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="The same of images so like the task's own that many will get through; these are listed by themselves.",
+        show_default="none",
+    ),
+]

@@ -13,6 +13,9 @@ from training.terminal import MODEL_STORE, bar, plain_errors, quiet_start, show_
 def publish(
     run: Annotated[Path, typer.Argument(help="The run folder of a finished `train --no-publish`.")],
     data: Annotated[Path, typer.Option(help="The folder of images that it was trained on.")],
+    across: options.Across = None,
+    foreign: options.Foreign = None,
+    near: options.Near = None,
     model_store: options.ModelStore = MODEL_STORE,
     keep: options.Keep = False,
 ) -> None:
@@ -25,8 +28,10 @@ def publish(
     store = Store(model_store)
     with plain_errors():
         with quiet_start():
+            from training import across as reports  # noqa: PLC0415
             from training import pipeline, plan, recipe, runs  # noqa: PLC0415
         chosen, _ = recipe.read_recipe(run / runs.RECIPE)
         drawn = plan.draw_up(chosen.task, data, run / runs.RECIPE, store, run / runs.SPLIT)
-        manifest = pipeline.publish_finished(drawn, run, store, bar, keep=keep)
+        elsewhere = reports.elsewhere(drawn, across, foreign, near)
+        manifest = pipeline.publish_finished(drawn, run, store, bar, elsewhere, keep=keep)
         show_bundle(manifest, model_store)

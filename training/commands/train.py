@@ -21,6 +21,9 @@ def train(
         Path | None,
         typer.Option(help="Folder of the checkpoints; an interrupted run goes on from it.", show_default="runs/TASK"),
     ] = None,
+    across: options.Across = None,
+    foreign: options.Foreign = None,
+    near: options.Near = None,
     model_store: options.ModelStore = MODEL_STORE,
     tensorboard: Annotated[
         Path | None, typer.Option(help="Folder for TensorBoard's event files.", show_default="none are written")
@@ -39,8 +42,11 @@ def train(
     with plain_errors(f"The same command goes on after the last whole epoch, from {folder}."):
         with quiet_start():
             # Keras takes seconds to load; --help and a mistyped option should not wait for it.
+            from training import across as reports  # noqa: PLC0415
             from training import pipeline, plan, runs  # noqa: PLC0415
         chosen = plan.draw_up(task, data, recipe or HERE / "recipes" / f"{task}.toml", store, split)
+        # A wrong report is refused before hours of training.
+        elsewhere = reports.elsewhere(chosen, across, foreign, near)
         callbacks = _callbacks(tensorboard)
         if fresh:
             runs.drop_run(folder)
@@ -48,7 +54,7 @@ def train(
             pipeline.train(chosen, folder, weights, bar, callbacks=callbacks)
             say(f"Trained. `python -m training publish {folder} --data {data}` measures and publishes it.")
             return
-        manifest = pipeline.publish_run(chosen, folder, weights, store, bar, keep=keep, callbacks=callbacks)
+        manifest = pipeline.publish_run(chosen, folder, weights, store, bar, elsewhere, keep=keep, callbacks=callbacks)
         show_bundle(manifest, model_store)
 
 

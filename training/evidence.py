@@ -1,0 +1,153 @@
+"""What a bundle carries beside weights and test figures: what decides an outcome, and what bounds the figures."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from services.bundle.decision import OperatingPoint, PredictionSets
+from services.bundle.evaluation import Floors, HeldOut, Variant
+from services.bundle.manifest import Calibration, Novelty, Preprocessing
+from services.bundle.task import Task
+from training import foreign as others
+from training import novelty
+from training.answers import Answers
+from training.decisions import operating_points, prediction_sets
+from training.floors import PREPROCESSING, floors
+from training.images import Bar, Images, load_images
+from training.plan import Plan
+from training.steadiness import measure_steadiness
+
+_TWO = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """What is known beyond the folder that a bundle was trained on.
+
+    Attributes:
+        across: figures of held-out sources, of training.across.
+        foreign: folders of other tasks' images.
+        near: those of them that are much like the task's own.
+    """
+
+    across: tuple[HeldOut, ...] = ()
+    foreign: tuple[Path, ...] = ()
+    near: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Fields of the manifest, as it names them.
+
+    Attributes:
+        detector: content of novelty.npz; None where there is no detector.
+    """
+
+    operating_points: tuple[OperatingPoint, ...]
+    prediction_sets: PredictionSets | None
+    novelty: Novelty | None
+    detector: bytes | None
+    floors: Floors | None
+    across: tuple[HeldOut, ...]
+    steadiness: tuple[Variant, ...]
+
+
+def decisions(
+    task: Task, labels: Sequence[str], calibration: Calibration, validation: Answers, test: Answers, seed: int
+) -> Evidence:
+    """What decides an outcome, and nothing else: as much as there is of weights that were fitted elsewhere.
+
+    Args:
+        task: may name a positive label.
+        labels: in the order of the logits.
+        calibration: of the bundle.
+        validation: choose thresholds.
+        test: measure them.
+        seed: of the intervals.
+    """
+    single, points = calibration.activation == "softmax", ()
+    if single and task.positive:
+        points = operating_points(validation, test, labels, task.positive, calibration, seed)
+    sets = prediction_sets(validation, test, calibration, seed) if single and len(labels) > _TWO else None
+    return Evidence(points, sets, None, None, None, (), ())
+
+
+def gather(
+    plan: Plan,
+    classifier: Any,
+    calibration: Calibration,
+    parts: tuple[Images, Images, Images],
+    answers: tuple[Answers, Answers],
+    elsewhere: Elsewhere,
+    bar: Bar,
+) -> Evidence:
+    """Measure all of it for a classifier that was trained here.
+
+    Args:
+        plan: what was trained on what.
+        classifier: keras.Model of the input's size, with the weights as they will be served.
+        calibration: of the bundle.
+        parts: for training, validation and test.
+        answers: of the validation and the test part.
+        elsewhere: what is known beyond this folder.
+        bar: makes a progress bar of a text and a number.
+
+    Raises:
+        ImagesInvalid: an image of another folder cannot be decoded.
+    """
+    seed = plan.recipe.seed
+    decided = decisions(plan.task, plan.folder.labels, calibration, *answers, seed)
+    fitted, described, detector = _detector(plan, classifier, parts, elsewhere)
+    return replace(
+        decided,
+        novelty=described,
+        detector=detector,
+        floors=_floors(plan, calibration, bar),
+        across=elsewhere.across,
+        steadiness=measure_steadiness(
+            classifier,
+            plan.folder,
+            plan.recipe.preprocessing,
+            calibration,
+            answers[1],
+            seed,
+            bar,
+            fitted,
+        ),
+    )
+
+
+def _detector(
+    plan: Plan, classifier: Any, parts: tuple[Images, Images, Images], elsewhere: Elsewhere
+) -> tuple[novelty.Fitted, Novelty, bytes]:
+    recipe, (train, validation, test) = plan.recipe, parts
+    model, seed = novelty.featured(classifier), recipe.seed
+    size = (recipe.preprocessing.height, recipe.preprocessing.width)
+    change = novelty.arriving(recipe.augmentation, size, seed, grey=recipe.preprocessing.colour == "grey")
+    fitted = novelty.fit(model, train.pixels, validation.pixels, change, seed)
+    own = novelty.features(model, test.pixels, np.arange(len(test.pixels)))
+    strange = {
+        kind.name: (kind.near, novelty.features(model, kind.pixels, np.arange(len(kind.pixels))))
+        for kind in _kinds(recipe.preprocessing, test, elsewhere, seed)
+    }
+    return fitted, *novelty.describe(fitted, own, strange)
+
+
+def _kinds(preprocessing: Preprocessing, test: Images, elsewhere: Elsewhere, seed: int) -> Sequence[others.Kind]:
+    folders = [(root, False) for root in elsewhere.foreign] + [(root, True) for root in elsewhere.near]
+    return (
+        *(kind for root, near in folders for kind in others.of_folder(root, preprocessing, seed, near=near)),
+        *others.made(preprocessing, seed),
+        *others.altered(test.pixels, seed),
+    )
+
+
+def _floors(plan: Plan, calibration: Calibration, bar: Bar) -> Floors:
+    fitted_to, measured_on = (
+        load_images(plan.folder, part, PREPROCESSING, bar(f"Decoding {len(part)} images for the floors", len(part)))
+        for part in (plan.split.train, plan.split.test)
+    )
+    return floors(fitted_to, measured_on, calibration.activation, plan.recipe.seed)

@@ -1,0 +1,1 @@
+"""The sections of a bundle's card: each module turns a part of the manifest into Markdown."""
