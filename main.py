@@ -11,7 +11,7 @@ import anyio.to_thread
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
-from routers.access import Envelope
+from routers.access import Envelope, keep_queries_out_of_the_log
 from routers.dependencies import Services
 from routers.documentation import document
 from routers.models import models_router
@@ -77,6 +77,7 @@ def _compose(settings: Settings) -> Services:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     services: Services = app.state.services
     _log_to_stderr()
+    keep_queries_out_of_the_log()
     services.uploads.sweep()
     stop = threading.Event()
     follower = threading.Thread(

@@ -2,6 +2,7 @@
 
 import hmac
 import ipaddress
+import logging
 import secrets
 from typing import Annotated
 
@@ -56,6 +57,20 @@ def _is_this_machine(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def keep_queries_out_of_the_log() -> None:
+    """Let the server's access log name paths without their query strings: a hint is nobody's to keep."""
+    logging.getLogger("uvicorn.access").addFilter(_without_query)
+
+
+def _without_query(record: logging.LogRecord) -> bool:
+    # uvicorn's arguments are client, method, path with query string, HTTP version and status; in a path "?" is quoted.
+    if isinstance(record.args, tuple):
+        record.args = tuple(
+            each.partition("?")[0] if isinstance(each, str) and each.startswith("/") else each for each in record.args
+        )
+    return True
 
 
 class Envelope:

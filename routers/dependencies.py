@@ -42,16 +42,7 @@ def _registry(request: Request) -> Registry:
     return _services(request).registry
 
 
-def _predictor(request: Request) -> Predictor:
-    return _services(request).predictor
-
-
-def _uploads(request: Request) -> Uploads:
-    return _services(request).uploads
-
-
+ServicesDep = Annotated[Services, Depends(_services)]
 SettingsDep = Annotated[Settings, Depends(_settings)]
 StoreDep = Annotated[Store, Depends(_store)]
 RegistryDep = Annotated[Registry, Depends(_registry)]
-PredictorDep = Annotated[Predictor, Depends(_predictor)]
-UploadsDep = Annotated[Uploads, Depends(_uploads)]

@@ -9,11 +9,10 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 
 from routers.answers import predictions_shape
-from routers.dependencies import PredictorDep, RegistryDep, StoreDep
-from routers.images import Answered
+from routers.dependencies import RegistryDep, ServicesDep, StoreDep
+from routers.images import Answered, Respondent
 from routers.problems import templates
-from services.inference import Predictor
-from services.shelf import Live
+from services.prediction import Question
 
 _EXAMPLE_ID = "0123456789abcdef"
 
@@ -34,7 +33,7 @@ def _router(app: FastAPI) -> APIRouter:
         return page.TemplateResponse(request, "docs.html", {})
 
     @router.get("/openapi.json")
-    async def openapi(registry: RegistryDep, predictor: PredictorDep, store: StoreDep) -> Response:
+    async def openapi(registry: RegistryDep, services: ServicesDep, store: StoreDep) -> Response:
         described = copy.deepcopy(app.openapi())
         for task in registry.tasks():
             live = registry.serving(task.name)
@@ -42,7 +41,7 @@ def _router(app: FastAPI) -> APIRouter:
             if live is None or image is None:
                 continue
             if live.digest not in examples:
-                examples[live.digest] = await _answer(live, predictor, image)
+                examples[live.digest] = await _answer(Respondent.of(services, task.name), image)
             operation = described["paths"][f"/api/v1/tasks/{task.name}/predictions"]["post"]
             operation["responses"]["200"]["content"]["application/json"]["example"] = examples[live.digest]
         return JSONResponse(described)
@@ -50,9 +49,8 @@ def _router(app: FastAPI) -> APIRouter:
     return router
 
 
-async def _answer(live: Live, predictor: Predictor, image: Path) -> dict[str, Any]:
+async def _answer(respondent: Respondent, image: Path) -> dict[str, Any]:
     """What the live model really says of the task's example image."""
-    with predictor.admission(1):
-        prediction = await predictor.predict(live, image)
-    shape = predictions_shape(_EXAMPLE_ID, live, [(Answered(image.name, prediction), None)])
+    prediction = await respondent.answer_one(image, Question())
+    shape = predictions_shape(_EXAMPLE_ID, respondent.live, [(Answered(image.name, prediction), None)])
     return shape.model_dump(mode="json")

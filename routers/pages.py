@@ -7,26 +7,18 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
 from routers.access import RequestId
-from routers.contexts import (
-    CardPage,
-    IndexPage,
-    Measured,
-    ModelsPage,
-    Page,
-    ResultPage,
-    ShelfEntry,
-    TaskEntry,
-    TaskPage,
-)
-from routers.dependencies import PredictorDep, RegistryDep, SettingsDep, StoreDep, UploadsDep
-from routers.images import answer_images
+from routers.cardpage import CardPage
+from routers.contexts import Choices, IndexPage, Limits, ModelsPage, Page, ShelfEntry, TaskEntry, TaskPage
+from routers.dependencies import RegistryDep, ServicesDep, SettingsDep, StoreDep
+from routers.images import Respondent
+from routers.measured import Measured
 from routers.problems import templates
-from routers.wording import FILTERS, listed
+from routers.questions import Asked, AskedOnPage
+from routers.resultpage import ResultPage, Sheet
+from routers.wording import FILTERS
 from services.errors import MalformedRequest, SightlineError, UnknownPage
-from services.imaging import MEDIA_TYPES
+from services.prediction import Prediction
 from services.registry import Registry
-
-_FORMATS = listed([name.replace("WEBP", "WebP") for name in MEDIA_TYPES.values()])
 
 
 def pages_router() -> APIRouter:
@@ -42,59 +34,42 @@ def pages_router() -> APIRouter:
     def form(request: Request, name: str, registry: RegistryDep, settings: SettingsDep, store: StoreDep) -> Response:
         live = registry.live(name)
         page = TaskPage(
-            task=registry.task(name),
+            task=live.task,
             model=Measured.of(live),
-            formats=_FORMATS,
-            accept=",".join(MEDIA_TYPES),
-            max_bytes=settings.max_upload_bytes,
-            max_pixels=settings.max_pixels,
+            limits=Limits.of(live.task, settings),
+            choices=Choices.of(live),
             example=store.example(name) is not None,
         )
         return render(request, page)
 
     @router.post("/tasks/{name}")
-    async def answer(
-        request: Request,
-        name: str,
-        registry: RegistryDep,
-        predictor: PredictorDep,
-        uploads: UploadsDep,
-        settings: SettingsDep,
-        request_id: RequestId,
-    ) -> Response:
-        live = registry.live(name)
-        answers = await answer_images(request, live, predictor, uploads, settings, preview=True)
+    async def answer(request: Request, name: str, services: ServicesDep, request_id: RequestId) -> Response:
+        respondent = Respondent.of(services, name)
+        asked, answers = await respondent.answer(request, AskedOnPage(), preview=True)
         if len(answers) != 1:
             message = "This page answers one image at a time."
             raise MalformedRequest(message)
-        if isinstance(answers[0].result, SightlineError):
-            raise answers[0].result
-        task, filename = registry.task(name), answers[0].filename
-        page = ResultPage.of(task, live, answers[0].result, filename, request_id, _curl(request, name))
-        return render(request, page)
+        prediction = answers[0].result
+        if isinstance(prediction, SightlineError):
+            raise prediction
+        sheet = Sheet(respondent.live, asked, answers[0].filename, request_id, _address(request, name))
+        return render(request, _result(sheet, prediction, services.registry))
 
     @router.get("/tasks/{name}/example")
-    async def example(
-        request: Request,
-        name: str,
-        registry: RegistryDep,
-        predictor: PredictorDep,
-        store: StoreDep,
-        request_id: RequestId,
-    ) -> Response:
-        live, image = registry.live(name), store.example(name)
+    async def example(request: Request, name: str, services: ServicesDep, request_id: RequestId) -> Response:
+        respondent, image = Respondent.of(services, name), services.store.example(name)
         if image is None:
             message = "This task has no example."
             raise UnknownPage(message)
-        with predictor.admission(1):
-            prediction = await predictor.predict(live, image, preview=True)
-        task, filename = registry.task(name), f"{image.name} (the example)"
-        page = ResultPage.of(task, live, prediction, filename, request_id, _curl(request, name))
-        return render(request, page)
+        asked = Asked(saliency=True)
+        prediction = await respondent.answer_one(image, asked.question(preview=True))
+        filename = f"{image.name} (the example)"
+        sheet = Sheet(respondent.live, asked, filename, request_id, _address(request, name))
+        return render(request, _result(sheet, prediction, services.registry))
 
     @router.get("/tasks/{name}/card")
     def card(request: Request, name: str, registry: RegistryDep) -> Response:
-        return render(request, CardPage.of(registry.task(name), registry.live(name)))
+        return render(request, CardPage.of(registry.live(name)))
 
     @router.get("/models")
     def models(request: Request, registry: RegistryDep) -> Response:
@@ -103,8 +78,12 @@ def pages_router() -> APIRouter:
     return router
 
 
-def _curl(request: Request, task: str) -> str:
-    return f"curl -F image=@image.jpg {request.base_url}api/v1/tasks/{task}/predictions"
+def _address(request: Request, task: str) -> str:
+    return f"{request.base_url}api/v1/tasks/{task}/predictions"
+
+
+def _result(sheet: Sheet, prediction: Prediction, registry: Registry) -> ResultPage:
+    return sheet.page(prediction, tuple(registry.task(name) for name in prediction.suggested_tasks))
 
 
 def renderer() -> Callable[[Request, Page], Response]:

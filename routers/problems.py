@@ -34,6 +34,7 @@ TABLE: dict[type[errors.SightlineError], tuple[int, str, str]] = {
     errors.TooManyImages: (413, "too-many-images", "Too many images at once"),
     errors.UnsupportedImage: (415, "unsupported-image", "Not an accepted image type"),
     errors.UndecodableImage: (422, "undecodable-image", "The image cannot be read"),
+    errors.WrongModality: (422, "wrong-modality", "Not an image for this task"),
     errors.Overloaded: (429, "overloaded", "Busy"),
     errors.NotReady: (503, "not-ready", "Not ready yet"),
     errors.BundleRefused: (500, "internal", "Something went wrong"),

@@ -1,20 +1,20 @@
-"""The JSON shapes of the wire."""
+"""The JSON shapes of answers, problems and versions."""
 
 from datetime import datetime
-from typing import Literal, Self
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from services.bundle.manifest import Import, Manifest, Training
-from services.bundle.task import Task
+from routers.embedding import data_address
+from routers.evidence import MetricShape
+from routers.shape import Shape
+from services.bundle.calibration import predictive_values
+from services.bundle.decision import OperatingPoint, PointName
+from services.prediction import SALIENCY_CAVEAT, OutcomeName, Saliency
 from services.shelf import Live, State, VersionState
 
 
-class _Shape(BaseModel):
-    model_config = ConfigDict(extra="forbid", from_attributes=True, json_schema_serialization_defaults_required=True)
-
-
-class ModelShape(_Shape):
+class ModelShape(Shape):
     """Which bundle answered."""
 
     task: str
@@ -27,7 +27,7 @@ class ModelShape(_Shape):
         return cls(task=live.manifest.task, version=live.manifest.version, digest=live.digest)
 
 
-class FindingShape(_Shape):
+class FindingShape(Shape):
     """What the model names."""
 
     label: str
@@ -35,41 +35,66 @@ class FindingShape(_Shape):
     probability: float = Field(ge=0, le=1, description="Calibrated on validation images.")
 
 
-class LabelProbabilityShape(_Shape):
+class LabelProbabilityShape(Shape):
     """One label's calibrated probability."""
 
     label: str
     probability: float = Field(ge=0, le=1)
 
 
-class NoveltyShape(_Shape):
+class ForeignnessShape(Shape):
     """How foreign the image looks to the model; above the threshold it is not answered."""
 
     score: float
     threshold: float
 
 
-class PredictionShape(_Shape):
+class SaliencyShape(Shape):
+    """Which places of the image spoke for a label (Grad-CAM)."""
+
+    label: str = Field(description="Whose score is explained: the finding, or the likeliest label.")
+    values: list[list[float]] = Field(
+        description="Rows of the map from the top, in logits per place of the last feature map, none negative."
+    )
+    overlay: str = Field(description="PNG of the map over what the model saw, as a data: address.")
+    caveat: str = Field(description="What the map does not show; stands beside it wherever it is shown.")
+
+    @classmethod
+    def of(cls, saliency: Saliency) -> Self:
+        """Shape a map."""
+        return cls(
+            label=saliency.label,
+            values=[[float(f"{value:.4g}") for value in row] for row in saliency.values.tolist()],
+            overlay=data_address(saliency.overlay, "image/png"),
+            caveat=SALIENCY_CAVEAT,
+        )
+
+
+class PredictionShape(Shape):
     """One image's answer. A field that the bundle has no means for is null."""
 
     filename: str | None
-    outcome: Literal["finding", "uncertain", "not_applicable"]
-    finding: FindingShape | None = Field(description="The likeliest label; null unless the outcome is a finding.")
+    outcome: OutcomeName = Field(
+        description="finding: the model names a label. uncertain: more than one label stays open, or none is likely. "
+        "not_applicable: this is not the kind of image that the model knows, and the probabilities mean nothing."
+    )
+    finding: FindingShape | None = Field(description="Null unless the outcome is a finding.")
     probabilities: list[LabelProbabilityShape] = Field(
-        description="Every label, highest first. They sum to one, except where an image may have several labels: "
-        "there each label has a probability of its own."
+        description="Every label, highest first, calibrated. They sum to one, except where an image may have several "
+        "labels: there each label has a probability of its own."
     )
     prediction_set: list[str] | None = Field(
-        description="Where an image may have several labels, all with a probability of one half or more."
+        description="The labels that may be the truth, highest first: those of the conformal set, what the operating "
+        "points leave open, or, where an image may have several labels, all with a probability of one half or more."
     )
-    novelty: NoveltyShape | None
-    reason: str | None
-    suggested_tasks: list[str]
-    notes: list[str]
-    saliency: None
+    novelty: ForeignnessShape | None
+    reason: str | None = Field(description="Why the outcome is not a finding.")
+    suggested_tasks: list[str] = Field(description="Tasks whose models know this kind of image, the surest first.")
+    notes: list[str] = Field(description="What a reader should know of the image and of the hint.")
+    saliency: SaliencyShape | None = Field(description="Null unless asked for.")
 
 
-class ProblemShape(_Shape):
+class ProblemShape(Shape):
     """A failure, as RFC 9457 has it."""
 
     type: str
@@ -79,14 +104,14 @@ class ProblemShape(_Shape):
     request_id: str
 
 
-class ProblemInPlace(_Shape):
+class ProblemInPlace(Shape):
     """Stands where the answer of an image would, when that image among several could not be answered."""
 
     filename: str | None
     problem: ProblemShape
 
 
-class TimingShape(_Shape):
+class TimingShape(Shape):
     """Milliseconds: decoding and network summed over the images, queue and total of the slowest."""
 
     decode: float
@@ -95,157 +120,51 @@ class TimingShape(_Shape):
     total: float
 
 
-class PredictionsShape(_Shape):
+class PointUsedShape(Shape):
+    """An operating point that decided, with what its answers are worth at the prevalence that was given."""
+
+    name: PointName
+    label: str = Field(description="The positive one.")
+    threshold: float = Field(description="From this probability on the answer is positive.")
+    sensitivity: MetricShape
+    specificity: MetricShape
+    positive_predictive_value: float | None = Field(
+        description="How likely a positive answer is right, by Bayes' theorem; null without a prevalence, or where "
+        "there would be no such answer."
+    )
+    negative_predictive_value: float | None = Field(description="The same of a negative answer.")
+
+    @classmethod
+    def of(cls, point: OperatingPoint, prevalence: float | None) -> Self:
+        """Weigh a point at a prevalence."""
+        values = (
+            (None, None)
+            if prevalence is None
+            else predictive_values(point.sensitivity.value, point.specificity.value, prevalence)
+        )
+        return cls(
+            name=point.name,
+            label=point.label,
+            threshold=point.threshold,
+            sensitivity=MetricShape.model_validate(point.sensitivity),
+            specificity=MetricShape.model_validate(point.specificity),
+            positive_predictive_value=values[0],
+            negative_predictive_value=values[1],
+        )
+
+
+class PredictionsShape(Shape):
     """The answer to one request."""
 
     request_id: str
     model: ModelShape
     predictions: list[PredictionShape | ProblemInPlace]
+    operating_points: list[PointUsedShape] = Field(description="Those that decided; empty where none did.")
+    prevalence: float | None = Field(description="As it was given.")
     timing_ms: TimingShape
 
 
-class LabelShape(_Shape):
-    """A label and how people read it."""
-
-    label: str
-    title: str
-    explanation: str
-
-
-class LabelTitleShape(_Shape):
-    """A label and its title."""
-
-    label: str
-    title: str
-
-
-class MetricShape(_Shape):
-    """A figure measured on the test part, with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-
-class LabelMetricsShape(_Shape):
-    """How one label fared on the test part; null where nothing could be measured."""
-
-    label: str
-    support: int = Field(description="Test images that have the label.")
-    precision: MetricShape | None
-    recall: MetricShape | None = Field(description="The sensitivity.")
-    specificity: MetricShape | None
-    f1: MetricShape | None
-    roc_auc: MetricShape | None
-    average_precision: MetricShape | None
-
-
-class SourceMetricsShape(_Shape):
-    """How one source of images fared on the test part."""
-
-    source: str
-    images: int
-    groups: int
-    accuracy: MetricShape
-    balanced_accuracy: MetricShape | None = Field(description="Null where the source holds one label only.")
-
-
-class OriginShape(_Shape):
-    """Where a model's weights come from."""
-
-    kind: Literal["training", "import"] = Field(
-        description="import: the weights were fitted elsewhere, nobody knows to which images, and the test images may "
-        "have been among them."
-    )
-    data: str
-    data_licence: str
-    test_images: int
-    test_groups: int
-    file: str | None = Field(description="The file that imported weights came in.")
-    file_sha256: str | None
-
-    @classmethod
-    def of(cls, origin: Training | Import) -> Self:
-        """Take it from a manifest."""
-        imported = origin if isinstance(origin, Import) else None
-        return cls(
-            kind=origin.kind,
-            data=origin.data,
-            data_licence=origin.data_licence,
-            test_images=origin.test.images,
-            test_groups=origin.test.groups,
-            file=imported.file if imported else None,
-            file_sha256=imported.file_sha256 if imported else None,
-        )
-
-
-class TaskSummaryShape(_Shape):
-    """A task in the list."""
-
-    name: str
-    title: str
-    modality: str
-    labels: list[LabelTitleShape]
-    serving: int | None = Field(description="The version that answers; null while there is none.")
-    metrics: dict[str, MetricShape]
-
-    @classmethod
-    def of(cls, task: Task, live: Live | None) -> Self:
-        """Describe a task with what answers for it."""
-        return cls(
-            name=task.name,
-            title=task.title,
-            modality=task.modality,
-            labels=[LabelTitleShape(label=entry.label, title=entry.title) for entry in task.labels],
-            serving=live.manifest.version if live else None,
-            metrics=_metrics(live.manifest) if live else {},
-        )
-
-
-class TasksShape(_Shape):
-    """Every task."""
-
-    tasks: list[TaskSummaryShape]
-
-
-class TaskShape(_Shape):
-    """One task with all that a caller should know before trusting it."""
-
-    name: str
-    title: str
-    summary: str
-    modality: str
-    upload: str
-    warning: str
-    intended_use: str
-    out_of_scope: list[str]
-    limits: list[str]
-    labels: list[LabelShape]
-    serving: int | None
-    model: ModelShape | None
-    multilabel: bool | None = Field(description="Whether an image may have several labels, or none.")
-    metrics: dict[str, MetricShape]
-    per_label: list[LabelMetricsShape]
-    per_source: list[SourceMetricsShape]
-    origin: OriginShape | None
-
-    @classmethod
-    def of(cls, task: Task, live: Live | None) -> Self:
-        """Describe a task with what answers for it."""
-        evaluation = live.manifest.evaluation if live else None
-        return cls(
-            **task.model_dump(exclude={"serve"}, mode="json"),
-            serving=live.manifest.version if live else None,
-            model=ModelShape.of(live) if live else None,
-            multilabel=live.multilabel if live else None,
-            metrics=_metrics(live.manifest) if live else {},
-            per_label=[LabelMetricsShape.model_validate(row) for row in evaluation.per_label] if evaluation else [],
-            per_source=[SourceMetricsShape.model_validate(row) for row in evaluation.per_source] if evaluation else [],
-            origin=OriginShape.of(live.manifest.origin) if live else None,
-        )
-
-
-class VersionShape(_Shape):
+class VersionShape(Shape):
     """One version of a task."""
 
     task: str
@@ -256,7 +175,7 @@ class VersionShape(_Shape):
     since: datetime
 
 
-class ModelsShape(_Shape):
+class ModelsShape(Shape):
     """Every version of every task."""
 
     models: list[VersionShape]
@@ -265,7 +184,3 @@ class ModelsShape(_Shape):
     def of(cls, states: tuple[VersionState, ...]) -> Self:
         """List the registry's states."""
         return cls(models=[VersionShape.model_validate(state) for state in states])
-
-
-def _metrics(manifest: Manifest) -> dict[str, MetricShape]:
-    return {metric.name: MetricShape.model_validate(metric) for metric in manifest.evaluation.metrics}

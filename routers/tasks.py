@@ -3,20 +3,22 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
+from pydantic import Field
 
 from routers.access import RequestId
 from routers.answers import predictions_shape
-from routers.dependencies import PredictorDep, RegistryDep, SettingsDep, UploadsDep
-from routers.images import answer_images
+from routers.catalogue import TaskShape, TasksShape, TaskSummaryShape
+from routers.dependencies import RegistryDep, ServicesDep
+from routers.images import Respondent
 from routers.problems import problem_of
-from routers.schemas import PredictionsShape, ProblemShape, TaskShape, TasksShape, TaskSummaryShape
+from routers.questions import Asked
+from routers.schemas import PredictionsShape, ProblemShape
 from services.bundle.task import Task
 from services.errors import SightlineError, UnknownTask
 from services.imaging import MEDIA_TYPES
 
-Version = Annotated[int | None, Query(ge=1, description="A loaded version; by default the one that serves.")]
-
 _BINARY = {"type": "string", "format": "binary"}
+_IMAGES = {"type": "array", "items": _BINARY, "description": "One image or several."}
 _BODY = {
     "required": True,
     "content": {
@@ -24,7 +26,7 @@ _BODY = {
             "schema": {
                 "type": "object",
                 "required": ["image"],
-                "properties": {"image": {"type": "array", "items": _BINARY, "description": "One image or several."}},
+                "properties": {"image": _IMAGES, **Asked.model_json_schema()["properties"]},
             }
         },
         **{media_type: {"schema": _BINARY} for media_type in sorted(MEDIA_TYPES)},
@@ -35,10 +37,18 @@ _FAILURES = {
     404: "The version is not loaded.",
     413: "Too many bytes, pixels, frames or images.",
     415: "Not an accepted image type.",
-    422: "The image cannot be decoded.",
+    422: "The image cannot be decoded, or its header says that it shows something else than the task is about.",
     429: "The queue is full; see Retry-After.",
     503: "No model of the task is live yet; see Retry-After.",
 }
+
+
+class _Query(Asked):
+    """What is asked in the query string, where a version can be asked for as well."""
+
+    version: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="A loaded version; by default the one that serves."
+    )
 
 
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -83,23 +93,17 @@ def task_router(task: Task) -> APIRouter:
         responses=problem_responses(*_FAILURES),
     )
     async def predict(
-        request: Request,
-        registry: RegistryDep,
-        predictor: PredictorDep,
-        uploads: UploadsDep,
-        settings: SettingsDep,
-        request_id: RequestId,
-        version: Version = None,
+        request: Request, services: ServicesDep, request_id: RequestId, query: Annotated[_Query, Query()]
     ) -> PredictionsShape:
-        live = registry.live(name, version)
-        answers = await answer_images(request, live, predictor, uploads, settings)
+        respondent = Respondent.of(services, name, query.version)
+        asked, answers = await respondent.answer(request, query)
         if len(answers) == 1 and isinstance(answers[0].result, SightlineError):
             raise answers[0].result
         placed = [
             (answer, problem_of(answer.result, request) if isinstance(answer.result, SightlineError) else None)
             for answer in answers
         ]
-        return predictions_shape(request_id, live, placed)
+        return predictions_shape(request_id, respondent.live, placed, asked.prevalence)
 
     return router
 

@@ -1,10 +1,12 @@
 """Figures, dates and reasons put into words: the filters of the page templates."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
+from services.bundle.decision import PointName
 from services.bundle.evaluation import Estimate
+from services.prediction import OutcomeName
 
 _NONE = "\N{EN DASH}"
 _METRICS = {
@@ -20,7 +22,16 @@ _METRICS = {
 }
 # Figures that count images; the others are no share of anything that one could point at.
 _SHARES = {"accuracy", "balanced_accuracy", "precision", "recall", "specificity"}
-_OUTCOMES = {"uncertain": "Uncertain", "not_applicable": "Not applicable", "finding": "Finding"}
+_OUTCOMES: Mapping[OutcomeName, str] = {
+    "finding": "Finding",
+    "uncertain": "Uncertain",
+    "not_applicable": "Not this kind of image",
+}
+_POINTS: Mapping[PointName, tuple[str, str]] = {
+    "rule_out": ("Rule-out", "Misses few of those who have it, so that a negative answer can be relied on most."),
+    "balanced": ("Balanced", "Lies between the two, where both mistakes are about as rare."),
+    "rule_in": ("Rule-in", "Raises few false alarms, so that a positive answer can be relied on most."),
+}
 
 
 def probability(value: float) -> str:
@@ -115,9 +126,53 @@ def sentence(text: str) -> str:
     return begun if begun.endswith((".", "!", "?")) else f"{begun}."
 
 
-def outcome(value: str) -> str:
+def outcome(value: OutcomeName) -> str:
     """An outcome as a heading."""
     return _OUTCOMES[value]
+
+
+def point_title(name: PointName) -> str:
+    """An operating point as people call it."""
+    return _POINTS[name][0]
+
+
+def point_purpose(name: PointName) -> str:
+    """What an operating point is for."""
+    return _POINTS[name][1]
+
+
+def in_people(value: float, title: str, still: str = "") -> str:
+    """What a predictive value means, counted in people.
+
+    Args:
+        value: share of those with an answer who have the finding.
+        title: of the finding.
+        still: how the sentence ends.
+    """
+    people = round(value * 100)
+    some = "fewer than 1" if people < 1 else f"about {people}"
+    some = "more than 99" if people > 99 else some  # noqa: PLR2004 - of a hundred
+    return f"Of 100 people with this answer, {some} {'has' if people <= 1 else 'have'} {_quoted(title)}{still}."
+
+
+def _quoted(text: str) -> str:
+    return f"\N{LEFT DOUBLE QUOTATION MARK}{text}\N{RIGHT DOUBLE QUOTATION MARK}"
+
+
+def skill(value: float | None) -> str:
+    """What lies between a floor and all, in percent; less than none where the floor is not reached."""
+    return _NONE if value is None else f"{100 * value:.1f} %".replace("-", "\N{MINUS SIGN}")
+
+
+def change(value: float) -> str:
+    """A difference of two shares, in points of a hundred."""
+    points = round(100 * value, 1)
+    return f"{points:+.1f}".replace("-", "\N{MINUS SIGN}") if points else "0.0"
+
+
+def day(value: date) -> str:
+    """A date."""
+    return f"{value:%d %B %Y}".lstrip("0")
 
 
 def width(value: float) -> str:
@@ -137,9 +192,9 @@ def _measured(name: str, value: float) -> str:
 FILTERS: Mapping[str, Callable[..., Any]] = {
     function.__name__: function
     for function in (
-        *(probability, share, in_words, width, outcome),
+        *(probability, share, in_words, width, outcome, point_title, point_purpose),
         *(interval, figure, figure_title, decimals, count),
-        *(moment, duration, size, megapixels, short, sentence, listed),
+        *(change, skill, day, moment, duration, size, megapixels, short, sentence, listed),
     )
 }
 """Every filter of the page templates, by its name."""

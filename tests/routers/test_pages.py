@@ -17,9 +17,11 @@ from starlette.testclient import TestClient
 
 from main import create_app
 from routers import wording
-from routers.contexts import CardPage, IndexPage, ModelsPage, Page, ResultPage, TaskPage
+from routers.cardpage import CardPage
+from routers.contexts import IndexPage, ModelsPage, Page, TaskPage
 from routers.pages import renderer
 from routers.problems import TABLE, Problem, templates
+from routers.resultpage import ResultPage
 from routers.wording import FILTERS
 from services.inference import Predictor
 from services.settings import Settings
@@ -213,12 +215,12 @@ def test_the_form_needs_no_script_and_tells_its_limits(client: TestClient) -> No
     outline = Outline(html)
     assert outline.of("form") == [{"method": "post", "enctype": "multipart/form-data", "data-upload": None}]
     (field,) = outline.of("input")
-    assert field["accept"] == "image/jpeg,image/png,image/webp,image/bmp,image/tiff"
+    assert field["accept"] == "image/jpeg,image/png,image/webp,image/bmp,image/tiff,application/dicom,.dcm"
     assert field["data-max-bytes"] == str(2**20)
     assert {"name": "image", "type": "file"}.items() <= field.items()
     assert [button["type"] for button in outline.of("button")] == ["submit"]
     text = text_of(html)
-    assert "JPEG, PNG, WebP, BMP or TIFF; one still image, at most 1 MiB and 4 million pixels ." in text
+    assert "JPEG, PNG, WebP, BMP, TIFF or DICOM; one still image, at most 1 MiB and 4 million pixels ." in text
     for said in ("A drawing for tests; means nothing.", "Tests.", "Anything but tests.", "A drawn disc."):
         assert said in text
 
