@@ -43,6 +43,7 @@ def ways(bundle: Bundle, settings: Settings) -> dict[str, Way]:
         "Keras predict": lambda x: model.predict(x[np.newaxis].astype(np.float32), verbose=0)[0],
         "tf.function": lambda x: compiled(x[np.newaxis].astype(np.float32)).numpy()[0],
         "ONNX Runtime": network.logits,
+        "with saliency": lambda x: network.answer(x, saliency=True).logits,
     }
 
 

@@ -1,6 +1,7 @@
 """The service as a whole: what it loads, how it starts, and bundles swapped under load."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -93,24 +94,37 @@ def test_a_service_with_a_full_cache_runs_where_tensorflow_is_not_installed(
     assert serve_and_report(bare_environment, "-S")[0] == SHAPES[1]
 
 
-def test_uvicorn_starts_it_and_a_signal_ends_it_without_leaving_anything(settings: Settings) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "uvicorn", "main:app", "--port", "0", "--no-access-log"],
-        cwd=ROOT,
-        env=environment(settings),
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
+def test_uvicorn_starts_it_and_a_signal_ends_it_without_leaving_anything(settings: Settings, tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    with output.open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "uvicorn", "main:app", "--port", "0"],
+            cwd=ROOT,
+            env=environment(settings),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
     with process:
-        address = next(line.split()[-5] for line in process.stderr if "Uvicorn running on" in line)
-        with httpx2.Client(base_url=address) as client:
+        with httpx2.Client(base_url=await_address(output)) as client:
             assert client.get("/livez").status_code == 200
             wait_until_ready(client)
+            asked = client.post(URL, params={"hint": "jane-doe-1961"}, files={"image": encode(draw(0))})
         process.send_signal(signal.SIGTERM)
-        process.stderr.read()
         assert process.wait(20) in {0, -signal.SIGTERM}
     assert list(settings.uploads.iterdir()) == []
+    # A hint is neither kept nor logged, not even by the server's own log of addresses.
+    assert asked.status_code == 400
+    logged = output.read_text("utf-8")
+    assert f'"POST {URL} HTTP/1.1" 400' in logged
+    assert "jane-doe" not in logged + asked.text
+
+
+def await_address(output: Path) -> str:
+    deadline = time.monotonic() + 60
+    while (found := re.search(r"Uvicorn running on (\S+)", output.read_text("utf-8"))) is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return found[1]
 
 
 def test_a_version_dropped_in_under_load_goes_live_without_a_failed_or_mixed_up_answer(

@@ -3,6 +3,7 @@
 import typer
 
 from training.commands.cross_validate import cross_validate
+from training.commands.ct import ct
 from training.commands.draft import draft
 from training.commands.evaluate import evaluate
 from training.commands.import_ import import_
@@ -24,6 +25,7 @@ def _about() -> None:
 
 app.command("inspect")(inspect)
 app.command("draft")(draft)
+app.command("ct")(ct)
 app.command("train")(train)
 app.command("publish")(publish)
 app.command("tune")(tune)

@@ -1,10 +1,8 @@
 """Drafts: a first task.toml and a first recipe from nothing but a folder of images, for a person to go over."""
 
 import errno
-import statistics
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,112 +11,96 @@ import tomlkit
 from services.bundle.architectures import BACKBONES, smallest_side
 from services.bundle.graph import Architecture
 from services.bundle.task import parse_task
-from services.errors import SightlineError
-from services.imaging import Raster, decode
 from training.disk import write_whole
-from training.errors import ImagesInvalid, RecipeInvalid, ResultsTaken
+from training.errors import RecipeInvalid, ResultsTaken
 from training.folders import Folder
+from training.glance import Glance
 from training.recipe import parse_recipe
 from training.split import split_by_group
 
 UNREVIEWED = "Written by code from the folder's names; a person must say what this is for before anyone relies on it."
 """The sentence that stands where a person's should."""
 
-_LOOKED_AT = 64
-_MAX_PIXELS = 100_000_000
 _SPLIT = (0.7, 0.15, 0.15)
 _SEED = 20
+# The first word of a label that says that nothing was found.
+_NOTHING = {"normal", "negative", "healthy", "none", "no", "non", "not", "without"}
 # Rarer than this beside the most frequent label, a label would hardly be heard.
 _RARE = 2 / 3
 _LARGEST_EDGE, _STEP = 256, 32
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What a sample of the images looks like.
-
-    Attributes:
-        edge: the median of the longer edges, in pixels.
-        grey: whether none of them holds a colour.
-    """
-
-    edge: int
-    grey: bool
-
-
-def look_at(folder: Folder) -> Look:
-    """Decode some images, evenly spread over the folder.
-
-    Raises:
-        ImagesInvalid: one that serving would refuse; the message names the file.
-    """
-    step = -(-len(folder.samples) // _LOOKED_AT)
-    rasters = [_open(folder, sample.path) for sample in folder.samples[::step]]
-    edge = statistics.median_low([max(raster.width, raster.height) for raster in rasters])
-    return Look(edge, all(_is_grey(raster) for raster in rasters))
-
-
-def _open(folder: Folder, path: str) -> Raster:
-    try:
-        return decode((folder.root / path).read_bytes(), max_pixels=_MAX_PIXELS, shrink_to=_LOOKED_AT)
-    except (OSError, SightlineError) as refused:
-        message = f"{path}: {refused}"
-        raise ImagesInvalid(message) from refused
-
-
-def _is_grey(raster: Raster) -> bool:
-    return raster.pixels.ndim < 3 or bool((raster.pixels == raster.pixels[..., :1]).all())  # noqa: PLR2004 - a colour axis
-
-
 # ---------------------------------------------------------------- the task
 
 
-def draft_task(name: str, folder: Folder) -> str:
+def draft_task(name: str, folder: Folder, glance: Glance, words: Mapping[str, Any] | None = None) -> str:
     """The text of task.toml.
+
+    Args:
+        name: of the task.
+        folder: of the images.
+        glance: at these images; the task takes DICOM files of the kinds that were seen.
+        words: fields that somebody could say more of, in place of the drafted ones.
 
     Raises:
         TaskInvalid: the name, or a folder's, cannot stand there.
     """
     document: dict[str, Any] = {
         "name": name,
-        "title": _title(name),
+        "title": titled(name),
         "summary": f"Which of {len(folder.labels)} labels an image shows. {UNREVIEWED}",
         "modality": "Image",
+        "picture": f"an image of the task {name}",
         "upload": f"An image like those that it was trained on. {UNREVIEWED}",
         "warning": "A draft that nobody has reviewed: rely on no answer.",
         "intended_use": UNREVIEWED,
         "out_of_scope": ["Every use, until a person has said what this is for."],
         "limits": ["Nobody has looked at the images or said where they come from."],
         "serve": "latest",
+        "positive": "" if folder.multilabel else _positive(folder.labels),
+        "dicom": {"modalities": list(glance.modalities), "body_parts": list(glance.body_parts)},
         "labels": [
             {
                 "label": label,
-                "title": _title(label),
+                "title": titled(label),
                 "explanation": f"Images of the label {label}. Written by code; nobody has reviewed it.",
             }
             for label in folder.labels
         ],
-    }
+    } | dict(words or {})
+    document["picture"] = tomlkit.item(document["picture"]).comment(_PICTURE)
+    document["positive"] = tomlkit.item(document["positive"]).comment(_POSITIVE)
     text = f"# {UNREVIEWED}\n\n{tomlkit.dumps(document)}"
     parse_task(text.encode(), name)
     return text
 
 
-def _title(name: str) -> str:
+_PICTURE = 'What its images are, as "a chest X-ray"; tasks of the same pictures share these words.'
+_POSITIVE = "Of two labels, the one that is a positive finding; empty where none is."
+
+
+def titled(name: str) -> str:
+    """A name of a task or a label as people would write it."""
     words = " ".join(name.replace("_", " ").replace("-", " ").split()) or name
     return words[:1].upper() + words[1:]
+
+
+def _positive(labels: tuple[str, ...]) -> str:
+    """Of two labels, the one beside the one that says that nothing was found."""
+    found = [label for label in labels if titled(label).lower().split(" ")[0] not in _NOTHING]
+    return found[0] if (len(labels), len(found)) == (2, 1) else ""
 
 
 # ---------------------------------------------------------------- the recipe
 
 
-def draft_recipe(task: str, folder: Folder, look: Look, backbone: str) -> str:
+def draft_recipe(task: str, folder: Folder, glance: Glance, backbone: str) -> str:
     """The text of a recipe.
 
     Args:
         task: its name.
         folder: of the images.
-        look: of these images.
+        glance: at these images.
         backbone: a row of BACKBONES.
 
     Raises:
@@ -132,7 +114,7 @@ def draft_recipe(task: str, folder: Folder, look: Look, backbone: str) -> str:
     pretrained = BACKBONES[backbone].pretrained
     filters = () if backbone != "convnet" else (16, 32, 64, 128)
     smallest = smallest_side(Architecture(backbone=backbone, filters=filters, hidden=()))
-    edge, view = _sizes(look.edge, smallest)
+    edge, view = _sizes(glance.edge, smallest)
     text = _RECIPE.format(
         task=task,
         monitor="val_loss" if folder.multilabel else "val_accuracy",
@@ -146,7 +128,8 @@ def draft_recipe(task: str, folder: Folder, look: Look, backbone: str) -> str:
         filters=list(filters),
         edge=edge,
         view=view,
-        colour="grey" if look.grey else "rgb",
+        colour="grey" if glance.grey else "rgb",
+        window=_WINDOW if glance.modalities else "",
         phases=_PRETRAINED if pretrained else _FROM_SCRATCH,
         seed=_SEED,
     )
@@ -176,6 +159,11 @@ _UNGROUPED = """\
 # Each image counts as a group of its own. If several show the same patient or object, say which belong together, or
 # the test figure will flatter: by an index.csv with a column group, or by a pattern for their paths, as
 # group_pattern = '^[^/]+/(patient\\d+)_'."""
+
+_WINDOW = """\
+# A DICOM file is shown in the window that it asks for. With window = [centre, width], in the modality's units, all are
+# shown in the same one, as CT wants: [40, 80] Hounsfield units for the brain.
+"""
 
 _PRETRAINED = """\
 [head]
@@ -240,7 +228,7 @@ fit = "letterbox"
 interpolation = "bicubic"
 pad = 127
 window_percentiles = [0.5, 99.5]
-
+{window}
 # Whether a mirrored image still shows the same is for somebody to say who knows the images: then flips = "horizontal".
 [augmentation]
 view = {view}
@@ -257,13 +245,13 @@ brightness = 0.1
 # ---------------------------------------------------------------- the files
 
 
-def require_room(store: Path, recipe: Path) -> None:
+def require_room(*folders: Path) -> None:
     """Make sure that the folders are there which a draft does not make.
 
     Raises:
         OSError: one is not.
     """
-    for folder in (store, recipe.parent):
+    for folder in folders:
         if not folder.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, "there is no such folder", str(folder))
 

@@ -20,6 +20,9 @@ from training.images import Bar, Images, load_images
 from training.plan import Plan
 from training.steadiness import measure_steadiness
 
+STEADY = 500
+"""The most test images that steadiness is measured on, drawn by the seed."""
+
 _TWO = 2
 
 
@@ -112,12 +115,19 @@ def gather(
             plan.folder,
             plan.recipe.preprocessing,
             calibration,
-            answers[1],
+            _some(answers[1], seed),
             seed,
             bar,
             fitted,
         ),
     )
+
+
+def _some(answers: Answers, seed: int) -> Answers:
+    """At most STEADY of the test images: each is asked about a dozen times over."""
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(answers.samples))[:STEADY])
+    samples = tuple(answers.samples[number] for number in chosen)
+    return Answers(answers.logits[chosen], answers.truths[chosen], samples)
 
 
 def _detector(

@@ -15,11 +15,11 @@ from training.images import Pixels, load_images
 from training.simulation.charts import chart, heat_map, pie, scatter
 from training.simulation.documents import page, table
 
-COUNT = 100
+COUNT = 60
 """Images of each kind that are drawn."""
 
-MOST = 300
-"""Images of each folder that are looked at; of each source in it at most a third of them."""
+MOST = 240
+"""Images of each folder that are looked at, of each source in it as many; of the model's own likewise."""
 
 Tensors = NDArray[np.uint8]
 _SCREEN = 256
@@ -88,7 +88,7 @@ def of_folder(root: Path, preprocessing: Preprocessing, seed: int, *, near: bool
     by_source: dict[str, list[Sample]] = {}
     for sample in folder.samples:
         by_source.setdefault(sample.source, []).append(sample)
-    most = MOST if len(by_source) == 1 else MOST // 3
+    most = MOST // len(by_source)
     loaded = {source: _some(folder, by_source[source], most, preprocessing, seed) for source in sorted(by_source)}
     yield Kind(root.name, near, np.concatenate(list(loaded.values())))
     if len(loaded) > 1:

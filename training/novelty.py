@@ -23,7 +23,7 @@ PROMISED = 0.98
 AXES = 64
 """Directions of a variance of their own; what lies beside them shares one."""
 
-_MOST_IMAGES = 3000
+_MOST_IMAGES = 2000
 _BATCH = 32
 _LEAST = 1e-6
 
@@ -75,7 +75,7 @@ def fit(model: Any, train: Pixels, validation: Pixels, change: Any, seed: int) -
 
     Args:
         model: of `featured`.
-        train: of these at most 3,000 are looked at, drawn by the seed.
+        train: of these at most 2,000 are looked at, drawn by the seed.
         validation: all are.
         change: of `arriving`.
         seed: of the draw.
@@ -100,8 +100,10 @@ def features(model: Any, pixels: Pixels, chosen: NDArray[np.int64], change: Any 
     found = []
     for start in range(0, len(chosen), _BATCH):
         batch = pixels[chosen[start : start + _BATCH]]
-        arrived = batch.astype(np.float32) if change is None else change(batch, training=True)
-        found.append(np.asarray(keras.ops.convert_to_numpy(model(arrived, training=False)), np.float64))
+        arrived = (
+            batch.astype(np.float32) if change is None else keras.ops.convert_to_numpy(change(batch, training=True))
+        )
+        found.append(np.asarray(model.predict_on_batch(arrived), np.float64))
     return np.concatenate(found)
 
 

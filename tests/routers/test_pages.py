@@ -1,11 +1,9 @@
 import base64
 import contextlib
 import io
-import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, get_args
 
@@ -26,38 +24,14 @@ from routers.wording import FILTERS
 from services.inference import Predictor
 from services.settings import Settings
 from tests.bundles import SHAPES, draw, draw_together, encode, publish_tiny, write_task
+from tests.routers.reading import BROWSER, Outline, get, send, text_of
 
-BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 PATHS: dict[type[Page], str] = {
     IndexPage: "/",
     TaskPage: "/tasks/shapes",
     CardPage: "/tasks/shapes/card",
     ModelsPage: "/models",
 }
-
-
-class Outline(HTMLParser):
-    """What a page is made of: its tags with their attributes, its headings' levels, and the text inside scripts."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.inline = ""
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        if self.lasttag in {"script", "style"}:
-            self.inline += data.strip()
-
-    def of(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.tags if name == tag]
-
-    @property
-    def levels(self) -> list[int]:
-        return [int(tag[1]) for tag, _ in self.tags if re.fullmatch(r"h[1-6]", tag)]
 
 
 @contextlib.contextmanager
@@ -73,19 +47,6 @@ def started(settings: Settings, **options: Any) -> Iterator[TestClient]:
 
 def _loading(missing: dict[str, str]) -> bool:
     return "shapes" in missing or any(" being " in reason for reason in missing.values())
-
-
-def get(client: TestClient, path: str) -> Any:
-    return client.get(path, headers=BROWSER)
-
-
-def send(client: TestClient, *contents: bytes, name: str = "picture.png", task: str = "shapes") -> Any:
-    files = [("image", (name, content)) for content in contents]
-    return client.post(f"/tasks/{task}", files=files, headers=BROWSER)
-
-
-def text_of(html: str) -> str:
-    return " ".join(re.sub(r"<[^>]*>", " ", html).split())
 
 
 # ---------------------------------------------------------------- templates and what they receive
@@ -214,13 +175,14 @@ def test_the_form_needs_no_script_and_tells_its_limits(client: TestClient) -> No
     html = get(client, "/tasks/shapes").text
     outline = Outline(html)
     assert outline.of("form") == [{"method": "post", "enctype": "multipart/form-data", "data-upload": None}]
-    (field,) = outline.of("input")
-    assert field["accept"] == "image/jpeg,image/png,image/webp,image/bmp,image/tiff,application/dicom,.dcm"
+    field, *others = outline.of("input")
+    assert [other["name"] for other in others] == ["saliency"]
+    assert field["accept"] == "image/jpeg,image/png,image/webp,image/bmp,image/tiff"
     assert field["data-max-bytes"] == str(2**20)
     assert {"name": "image", "type": "file"}.items() <= field.items()
     assert [button["type"] for button in outline.of("button")] == ["submit"]
     text = text_of(html)
-    assert "JPEG, PNG, WebP, BMP, TIFF or DICOM; one still image, at most 1 MiB and 4 million pixels ." in text
+    assert "JPEG, PNG, WebP, BMP or TIFF; one still image, at most 1 MiB and 4 million pixels ." in text
     for said in ("A drawing for tests; means nothing.", "Tests.", "Anything but tests.", "A drawn disc."):
         assert said in text
 
@@ -247,7 +209,12 @@ def test_the_answer_is_the_finding_before_everything_else(client: TestClient, nu
     assert found.label == SHAPES[number]
     assert page["bars"][0].label == SHAPES[number]
     assert sorted(bar.label for bar in page["bars"]) == sorted(SHAPES)
-    said = [f"Shapes {SHAPES[number].title()}", "(calibrated)", f"A drawn {SHAPES[number]}.", "means nothing."]
+    said = [
+        f"Shapes · Finding {SHAPES[number].title()}",
+        "(calibrated)",
+        f"A drawn {SHAPES[number]}.",
+        "means nothing.",
+    ]
     places = [text.index(part) for part in said]
     assert places == sorted(places)
     assert 'class="warning"' in answer.text
@@ -299,10 +266,9 @@ def test_an_answer_without_a_finding_gives_the_reason(client: TestClient) -> Non
     request = context.pop("request")
     page = replace(ResultPage(**context), found=(), outcome="not_applicable", reason="It is no drawing.", picture=None)
     html = bytes(renderer()(request, page).body).decode()
-    assert "Not applicable</h1>" in html
+    assert "Not this kind of image</h1>" in html
     assert "It is no drawing." in html
     assert "(calibrated)" not in html
-    assert 'class="several"' not in html
 
 
 # ---------------------------------------------------------------- several labels
@@ -320,7 +286,7 @@ def test_of_several_labels_the_page_shows_all_that_were_found(several: str, clie
     titles = [found.title for found in page["found"]]
     assert set(titles) == {"Disc", "Stripes"}
     assert [bar.title for bar in page["bars"] if bar.found] == titles
-    assert f"Mixed {titles[0]} and {titles[1]} {titles[0]}" in text
+    assert f"Mixed · Finding {titles[0]} and {titles[1]} {titles[0]}" in text
     for found in page["found"]:
         assert f"{found.title} {wording.probability(found.probability)} (calibrated) Of 100 such answers for" in text
         assert found.explanation in text
@@ -336,7 +302,10 @@ def test_one_of_several_labels_is_shown_like_a_finding_and_the_others_are_ruled_
     page, text = shown(client, several, 1)
     (found,) = page["found"]
     assert found.title == "Square"
-    assert f"Mixed Square {wording.probability(found.probability)} (calibrated) Of 100 such answers for this" in text
+    assert (
+        f"Mixed · Finding Square {wording.probability(found.probability)} (calibrated) Of 100 such answers for this"
+        in text
+    )
     assert "A drawn square. No other label reached a probability of one half." in text
 
 

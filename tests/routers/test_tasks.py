@@ -30,7 +30,7 @@ def post(client: TestClient, *contents: bytes, name: str = "picture.png") -> Any
 
 def test_the_answer_has_exactly_the_fields_of_the_wire(client: TestClient) -> None:
     answer = post(client, encode(draw(0))).json()
-    assert list(answer) == ["request_id", "model", "predictions", "timing_ms"]
+    assert list(answer) == ["request_id", "model", "predictions", "operating_points", "prevalence", "timing_ms"]
     assert list(answer["model"]) == ["task", "version", "digest"]
     assert list(answer["timing_ms"]) == ["decode", "queue", "network", "total"]
     (prediction,) = answer["predictions"]
@@ -48,6 +48,7 @@ def test_the_answer_has_exactly_the_fields_of_the_wire(client: TestClient) -> No
     ]
     assert prediction["outcome"] == "finding"
     assert [prediction[field] for field in ("prediction_set", "novelty", "reason", "saliency")] == [None] * 4
+    assert (answer["operating_points"], answer["prevalence"]) == ([], None)
     assert re.fullmatch(r"sha256:[0-9a-f]{64}", answer["model"]["digest"])
     PredictionsShape.model_validate(answer)
 
@@ -179,7 +180,23 @@ def test_a_wrong_task_is_told_from_a_wrong_address(client: TestClient) -> None:
 
 def test_the_list_of_tasks_has_the_fields_of_the_wire(client: TestClient) -> None:
     (task,) = client.get("/api/v1/tasks").json()["tasks"]
-    assert list(task) == ["name", "title", "modality", "labels", "serving", "metrics"]
+    assert list(task) == [
+        "name",
+        "title",
+        "modality",
+        "picture",
+        "positive",
+        "takes_hints",
+        "dicom",
+        "labels",
+        "serving",
+        "metrics",
+        "across",
+        "floors",
+    ]
+    assert (task["picture"], task["positive"], task["takes_hints"]) == ("a drawing of a shape", "", False)
+    assert task["dicom"] == {"modalities": [], "body_parts": []}
+    assert (task["across"], task["floors"]) == ([], None)
     assert task["serving"] == 1
     assert task["labels"][0] == {"label": "disc", "title": "Disc"}
     assert set(task["metrics"]["accuracy"]) == {"value", "low", "high"}
@@ -191,6 +208,12 @@ def test_a_task_tells_its_limits_and_its_warning(client: TestClient) -> None:
     assert task["limits"]
     assert task["model"]["version"] == 1
     assert task["multilabel"] is False
+    assert task["labels"][0] == {
+        "label": "disc",
+        "title": "Disc",
+        "explanation": "A drawn disc.",
+        "facts": None,
+    }
 
 
 def test_a_task_tells_how_each_label_and_each_source_fared(client: TestClient) -> None:
@@ -207,6 +230,7 @@ def test_a_task_tells_how_each_label_and_each_source_fared(client: TestClient) -
         "groups": 72,
         "accuracy": {"value": 1.0, "low": 0.95, "high": 1.0},
         "balanced_accuracy": {"value": 1.0, "low": 0.94, "high": 1.0},
+        "roc_auc": {"value": 1.0, "low": 0.93, "high": 1.0},
     }
     assert task["origin"] == {
         "kind": "training",
@@ -255,7 +279,9 @@ def test_a_task_without_a_model_tells_no_figures(store: Path, settings: Settings
     with TestClient(create_app(settings)) as client:
         task = client.get("/api/v1/tasks/empty").json()
     assert [task[field] for field in ("serving", "model", "multilabel", "origin")] == [None] * 4
-    assert (task["metrics"], task["per_label"], task["per_source"]) == ({}, [], [])
+    assert (task["metrics"], task["per_label"], task["per_source"], task["across"]) == ({}, [], [], [])
+    assert (task["operating_points"], task["steadiness"]) == ([], [])
+    assert [task[field] for field in ("prediction_sets", "novelty", "floors")] == [None] * 3
 
 
 def test_openapi_lists_each_task_with_its_labels_and_its_models_real_answer(client: TestClient, store: Path) -> None:

@@ -1,9 +1,12 @@
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
+from typing import get_args
 
 import pytest
 
 from routers import wording
+from services.bundle.decision import PointName
 from services.bundle.evaluation import Estimate
+from services.prediction import OutcomeName
 
 
 @pytest.mark.parametrize(
@@ -132,4 +135,43 @@ def test_a_digest_is_cut_and_a_bar_is_measured() -> None:
     assert wording.short("abababababababab") == "abababababab"
     assert wording.width(0.12345) == "12.35%"
     assert wording.decimals(None) == "\N{EN DASH}"
-    assert wording.outcome("not_applicable") == "Not applicable"
+
+
+def test_outcomes_and_points_have_the_words_of_every_page() -> None:
+    assert [wording.outcome(name) for name in get_args(OutcomeName)] == [
+        "Finding",
+        "Uncertain",
+        "Not this kind of image",
+    ]
+    assert [wording.point_title(name) for name in get_args(PointName)] == ["Rule-out", "Balanced", "Rule-in"]
+    assert len({wording.point_purpose(name) for name in get_args(PointName)}) == 3
+
+
+@pytest.mark.parametrize(
+    ("value", "still", "text"),
+    [
+        (0.374, "", "about 37 have \N{LEFT DOUBLE QUOTATION MARK}Flu\N{RIGHT DOUBLE QUOTATION MARK}."),
+        (0.0149, "", "about 1 has \N{LEFT DOUBLE QUOTATION MARK}Flu\N{RIGHT DOUBLE QUOTATION MARK}."),
+        (0.9951, "", "more than 99 have \N{LEFT DOUBLE QUOTATION MARK}Flu\N{RIGHT DOUBLE QUOTATION MARK}."),
+        (0.004, " yet", "fewer than 1 has \N{LEFT DOUBLE QUOTATION MARK}Flu\N{RIGHT DOUBLE QUOTATION MARK} yet."),
+    ],
+)
+def test_a_predictive_value_is_counted_in_people(value: float, still: str, text: str) -> None:
+    assert wording.in_people(value, "Flu", still) == f"Of 100 people with this answer, {text}"
+
+
+@pytest.mark.parametrize(("value", "text"), [(-0.0321, "\N{MINUS SIGN}3.2"), (0.01, "+1.0"), (-0.0001, "0.0")])
+def test_a_change_is_told_in_points_with_its_sign(value: float, text: str) -> None:
+    assert wording.change(value) == text
+
+
+def test_a_skill_may_be_less_than_none() -> None:
+    assert [wording.skill(value) for value in (0.8312, -0.25, None)] == [
+        "83.1 %",
+        "\N{MINUS SIGN}25.0 %",
+        "\N{EN DASH}",
+    ]
+
+
+def test_a_day_is_told_without_a_leading_zero() -> None:
+    assert wording.day(date(2026, 2, 3)) == "3 February 2026"

@@ -10,10 +10,32 @@ from services.bundle.manifest import Calibration, Import, Manifest
 from tests.bundles import SHAPES, publish_tiny
 from tests.training.answering import guesses
 from tests.training.conftest import Trained
+from tests.training.sections.filled import evaluation
+from tests.training.sections.filled import manifest as manifest_with_every_field
+from tests.training.sections.filled import task as task_with_every_field
 from training.answers import Answers
 from training.card import write_card
 from training.evaluation import evaluate
 
+SECTIONS = (
+    "Use",
+    "Outcome",
+    "Warnings and limits",
+    "Never tested on",
+    "Data",
+    "Validation",
+    "On sources it never saw",
+    "Floors",
+    "Figures",
+    "Labels",
+    "Sources",
+    "Confusion matrix",
+    "Calibration",
+    "Operating points",
+    "Prediction sets",
+    "Foreign images",
+    "Steadiness",
+)
 CALIBRATION = Calibration(temperature=2.0, activation="softmax")
 
 
@@ -57,8 +79,9 @@ def test_every_figure_is_on_the_card(card: str, manifest: Manifest) -> None:
         figures = (entry.recall, entry.specificity, entry.precision, entry.f1, entry.roc_auc, entry.average_precision)
         assert f"| {entry.label.title()} | {entry.support} | {' | '.join(short(one) for one in figures)} |" in card
     for source in manifest.evaluation.per_source:
-        cells = (source.source, source.images, source.groups, short(source.accuracy), short(source.balanced_accuracy))
-        assert f"| {' | '.join(str(cell) for cell in cells)} |" in card
+        cells = (source.source, source.images, source.groups, short(source.accuracy))
+        ranked = (short(source.balanced_accuracy), short(source.roc_auc))
+        assert f"| {' | '.join(str(cell) for cell in (*cells, *ranked))} |" in card
     assert f"divided by {manifest.calibration.temperature:.4f}" in card
 
 
@@ -89,9 +112,40 @@ def test_a_temperature_at_its_bound_is_told(manifest: Manifest, trained: Trained
         changed = manifest.model_copy(update={"calibration": calibration})
         return write_card(changed, trained.plan.task, trained.plan.split)
 
-    assert "would have gone further" in card(1.0)
+    assert "would have gone further" in card(0.25)
     assert "would have gone further" in card(10.0)
-    assert "would have gone further" not in card(1.3)
+    assert "would have gone further" not in card(1.0)
+
+
+# ---------------------------------------------------------------- all that a manifest may hold
+
+
+def test_every_number_of_a_full_manifest_is_on_the_card() -> None:
+    card = write_card(manifest_with_every_field(), task_with_every_field(), None)
+    for title in SECTIONS:
+        assert card.count(f"\n## {title}\n") == 1
+    for figure in ("0.0625", "| 0.9375 | 87.5 % |", "96.9 %", "0.938 (0.875 to 0.969)", "| Blurred | 0.750 (0.625 to"):
+        assert figure in card
+    for nothing in ("not measured of", "Not measured", "There are none", "something else altogether"):
+        assert nothing not in card
+
+
+def test_the_head_sets_the_main_figures_beside_sources_never_seen_and_floors() -> None:
+    full = manifest_with_every_field(evaluation=evaluation(("balanced_accuracy", 0.75)))
+    head = write_card(full, task_with_every_field(), None).partition("\n## ")[0]
+    assert "Test accuracy 0.7500 (95 % interval 0.6250 to 0.8750) on 100 images that training never saw." in head
+    assert "worst of the sources never seen" in head
+    assert "| accuracy | 0.750 (0.625 to 0.875) | 0.625 (0.500 to 0.750), elsewhere |" in head
+    assert "| 0.625 (0.375 to 0.750) | 0.333 | 0.500 (0.375 to 0.750) | 0.500 |" in head
+
+
+def test_what_validation_decides_is_told(card: str) -> None:
+    assert "Validation chooses the epoch and fits the temperature. Test is only measured." in card
+    full = write_card(manifest_with_every_field(), task_with_every_field(), None)
+    assert (
+        "fits the temperature, the operating points, the threshold of the prediction sets and the threshold of the "
+        "detector of foreign images. Test is only measured."
+    ) in full
 
 
 # ---------------------------------------------------------------- words
@@ -107,8 +161,8 @@ def test_what_a_person_wrote_is_on_the_card(card: str, trained: Trained) -> None
 
 
 def test_the_fields_of_a_model_facts_label_are_there(card: str, manifest: Manifest) -> None:
-    for title in ("Use", "Warnings and limits", "Never tested on", "Data", "Validation", "Figures", "Sources"):
-        assert f"\n## {title}\n" in card
+    for title in SECTIONS:
+        assert card.count(f"\n## {title}\n") == 1
     assert f"Version {{version}}, {manifest.created:%d %B %Y}" in card
     assert "How to use it: " in card
     assert "Internal and retrospective: once, on 72 images in 72 groups of source 0 and source 1" in card
@@ -184,5 +238,6 @@ def test_weights_that_were_fitted_elsewhere_are_told(tmp_path: Path, trained: Tr
     assert manifest.origin.file_sha256 in card
     assert "nobody knows whether they were fitted to these images" in card
     assert "- The weights were fitted elsewhere." in card
+    assert "nobody knows of which sources the images were that the weights were fitted to" in card
     for absent in ("training never saw", "report/training.png", "The recipe", "| training | "):
         assert absent not in card

@@ -30,12 +30,14 @@ def draft(
     with plain_errors("Nothing was written."):
         with quiet_start():
             # The backbones are Keras's, which takes seconds to load; --help should not wait for it.
-            from training import drafting, folders  # noqa: PLC0415
-        drafting.require_room(model_store, place)
-        folder = folders.read_folder(data)
+            from training import drafting, folders, studies  # noqa: PLC0415
+            from training.glance import glance_at  # noqa: PLC0415
+        drafting.require_room(model_store, place.parent)
+        folder = studies.by_study(folders.read_folder(data))
+        glance = glance_at(folder)
         drafts = {
-            model_store / task / "task.toml": drafting.draft_task(task, folder),
-            place: drafting.draft_recipe(task, folder, drafting.look_at(folder), backbone),
+            model_store / task / "task.toml": drafting.draft_task(task, folder, glance),
+            place: drafting.draft_recipe(task, folder, glance, backbone),
         }
         drafting.write_drafts(drafts.items())
         for path in drafts:

@@ -70,7 +70,7 @@ def sources(manifest: Manifest) -> str:
     listing = table(("source", "test images", "groups", "accuracy", "balanced accuracy", "ROC AUC"), rows)
     lone = any(entry.balanced_accuracy is None for entry in manifest.evaluation.per_source)
     dash = " A dash stands where a source holds a single label." if lone else ""
-    return f"{listing}\n\nFor sources that training never saw, read On sources it never saw.{dash}"
+    return f"{listing}\n\nWhat other sources may bring, the section On sources it never saw tells.{dash}"
 
 
 def confusion(manifest: Manifest) -> str:
@@ -93,7 +93,8 @@ def calibration(manifest: Manifest) -> str:
     found = ((when, manifest.evaluation.metric(name)) for when, name in errors.items())
     told = [f"{interval(metric)} {when}" for when, metric in found if metric is not None]
     return (
-        f"Logits are divided by {temperature:.4f} (temperature scaling, Guo et al. 2017), fitted on validation.{note} "
+        f"Logits are divided by {temperature:.4f} (temperature scaling, Guo et al. 2017), fitted on validation with "
+        f"truths that are softened as Platt's are (1999).{note} "
         f"Expected calibration error on test: {', '.join(told) or 'not measured'}.\n\n"
         "![Reliability diagram](report/reliability.png)"
     )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from services.bundle.evaluation import Estimate, Floor
-from services.bundle.manifest import Manifest
+from services.bundle.manifest import Import, Manifest
 from services.bundle.task import Task
 from training.floors import BORDER, EDGE
 from training.markdown import listed, table
@@ -55,10 +55,16 @@ def _row(manifest: Manifest, measured: Mapping[str, Mapping[str, Estimate]], nam
     row = [MAIN[name], short(own)]
     if manifest.across:
         row.append(_lowest(manifest, name))
+    return row + _above(own, measured, name)
+
+
+def _above(own: Estimate | None, measured: Mapping[str, Mapping[str, Estimate]], name: str) -> list[str]:
+    """Two cells for each floor: its figure, and the skill above it."""
+    cells = []
     for floor in measured.values():
         found = floor.get(name)
-        row += [short(found), NOTHING if found is None or own is None else decimals(skill(own.value, found.value))]
-    return row
+        cells += [short(found), NOTHING if found is None or own is None else decimals(skill(own.value, found.value))]
+    return cells
 
 
 def _lowest(manifest: Manifest, name: str) -> str:
@@ -75,11 +81,9 @@ def _lowest(manifest: Manifest, name: str) -> str:
 def across(manifest: Manifest, task: Task) -> str:
     """What networks of the same recipe make of sources that were held out."""
     if not manifest.across:
-        sources = [entry.source for entry in manifest.evaluation.per_source]
-        why = "every image is of one source" if len(sources) == 1 else "no source was held out"
         return (
-            f"Not measured: {why}. How much of the figures comes from recognising the sources is not known, and "
-            "neither is what to expect of images from elsewhere."
+            f"Not measured: {_why(manifest)}. How much of the figures comes from recognising the sources is not known, "
+            "and neither is what to expect of images from elsewhere."
         )
     rows = [
         (listed(held.sources), held.images, held.groups, *(short(held.metric(name)) for name in MAIN))
@@ -100,6 +104,12 @@ def across(manifest: Manifest, task: Task) -> str:
         *_labels_across(manifest, task),
     ]
     return "\n\n".join(parts)
+
+
+def _why(manifest: Manifest) -> str:
+    if isinstance(manifest.origin, Import):
+        return "nobody knows of which sources the images were that the weights were fitted to"
+    return "every image is of one source" if len(manifest.evaluation.per_source) == 1 else "no source was held out"
 
 
 def _labels_across(manifest: Manifest, task: Task) -> Iterator[str]:
@@ -128,15 +138,8 @@ def floors(manifest: Manifest) -> str:
     measured = floors_of(manifest)
     if not measured:
         return "Not measured, so nobody knows how much of the figures hardly any picture would give away."
-    rows = []
-    for name, title in MAIN.items():
-        own, row = manifest.evaluation.metric(name), []
-        for floor in measured.values():
-            found = floor.get(name)
-            if found is not None and own is not None:
-                row += [short(found), decimals(skill(own.value, found.value))]
-        if row:
-            rows.append((title, short(own), *row))
+    own = {name: manifest.evaluation.metric(name) for name in MAIN if any(name in floor for floor in measured.values())}
+    rows = [(MAIN[name], short(figure), *_above(figure, measured, name)) for name, figure in own.items()]
     header = ("figure", "this classifier", *(cell for name in measured for cell in (name, "skill above it")))
     return (
         f"A logistic regression on thumbnails of {EDGE} x {EDGE} pixels, and one on the outermost {BORDER} pixels of "

@@ -139,7 +139,7 @@ def surface(rng: Rng) -> Image.Image:
     shape = frame(rng, 0.7, 1.6)
     kind = pick(rng, ("rough", "spheres", "fibres", "tiles"))
     if kind == "rough":
-        height = 14 * unit(fractal(rng, shape, max(shape) / between(rng, 2, 8), 6, 0.6))
+        height = between(rng, 25, 60) * unit(fractal(rng, shape, max(shape) / between(rng, 2, 8), 7, 0.65))
     elif kind == "spheres":
         height = np.zeros(shape, np.float32)
         radius = between(rng, 6, 40)

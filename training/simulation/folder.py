@@ -81,6 +81,12 @@ def _require_fit(real: Folder, labels: Sequence[str], seed: int) -> None:
     if strange:
         message = f"{real.root} has no label {', '.join(strange)}; the drawn pictures would make a class of their own."
         raise ImagesInvalid(message)
+    outside = next(
+        (each.path for each in real.samples if Path(each.path).is_absolute() or ".." in Path(each.path).parts), None
+    )
+    if outside is not None:
+        message = f"{real.root / INDEX} lists {outside}; a path must go down from the folder."
+        raise ImagesInvalid(message)
     if any(sample.source == SOURCE and sample.group.startswith(_group(seed, "")) for sample in real.samples):
         message = f"{real.root} holds pictures that were drawn from seed {seed}; choose another seed."
         raise ImagesInvalid(message)
@@ -93,12 +99,11 @@ def _group(seed: int, number: int | str) -> str:
 def _drawn(
     root: Path, labels: Sequence[str], draw: Draw, count: int, seed: int, watch: Watch
 ) -> Iterator[dict[str, str]]:
-    for label in labels:
-        (root / label).mkdir(parents=True, exist_ok=True)
     for number in watch(range(count)):
         label, rng = labels[number % len(labels)], np.random.default_rng([seed, number])
         image = draw(label, rng)
         name, content = _encoded(rng, image, f"{label}/{SOURCE}-{seed}-{number:05}")
+        (root / label).mkdir(exist_ok=True)
         (root / name).write_bytes(content)
         yield {"path": name, "label": label, "group": _group(seed, number), "source": SOURCE}
 

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from training.simulation.dice import Rng, between, chance, count, pick, weighted
 from training.simulation.events import Events
@@ -35,16 +34,20 @@ class Cross:
     y: float
     numbered: bool
 
+    def shares(self, events: Events) -> list[float]:
+        """The share of events in each quadrant: upper left, upper right, lower right, lower left."""
+        right, upper = events[:, 0] > self.x, events[:, 1] > self.y
+        return [float(inside.mean()) for inside in (~right & upper, right & upper, right & ~upper, ~right & ~upper)]
+
     def draw(self, rng: Rng, plot: Plot, events: Events, ink: Ink, width: float) -> None:
         """Draw it with the share of events in each quadrant."""
         sheet, size = plot.sheet, plot.manner.size * 1.1
         sheet.line([plot.at(self.x, 0), plot.at(self.x, 1)], ink, width)
         sheet.line([plot.at(0, self.y), plot.at(1, self.y)], ink, width)
-        for number, (right, upper) in enumerate(((False, True), (True, True), (True, False), (False, False)), start=1):
-            inside = ((events[:, 0] > self.x) == right) & ((events[:, 1] > self.y) == upper)
-            text = (f"Q{number}: " if self.numbered else "") + percent(rng, float(inside.mean()))
-            anchor = ("r" if right else "l") + ("t" if upper else "b")
-            sheet.words(plot.at(0.97 if right else 0.03, 0.97 if upper else 0.03), text, size, ink, anchor=anchor)
+        corners = (("lt", 0.03, 0.97), ("rt", 0.97, 0.97), ("rb", 0.97, 0.03), ("lb", 0.03, 0.03))
+        for number, ((anchor, x, y), share) in enumerate(zip(corners, self.shares(events), strict=True), start=1):
+            text = (f"Q{number}: " if self.numbered else "") + percent(rng, share)
+            sheet.words(plot.at(x, y), text, size, ink, anchor=anchor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +57,21 @@ class Region:
     corners: Outline
     name: str
 
+    def share(self, events: Events) -> float:
+        """The share of events within, by how often a ray from each crosses the line."""
+        x, y = events.T
+        inside = np.zeros(len(events), bool)
+        for (x1, y1), (x2, y2) in zip(self.corners, np.roll(self.corners, 1, axis=0), strict=True):
+            if y1 != y2:
+                inside ^= ((y1 > y) != (y2 > y)) & (x < (x2 - x1) * (y - y1) / (y2 - y1) + x1)
+        return float(inside.mean())
+
     def draw(self, rng: Rng, plot: Plot, events: Events, ink: Ink, width: float) -> None:
         """Draw it with the share of events within."""
-        low, high = self.corners.min(axis=0), self.corners.max(axis=0)
         plot.sheet.polygon([plot.at(float(x), float(y)) for x, y in self.corners], edge=ink, width=width)
-        inside: NDArray[np.bool_] = ((events > low) & (events < high)).all(axis=1)
-        size = plot.manner.size * 1.1
-        x, y = plot.at(float(np.clip((low[0] + high[0]) / 2, 0.2, 0.8)), min(0.93, float(high[1]) + 0.06))
-        plot.sheet.words((x, y), percent(rng, float(inside.mean())), size, ink, anchor="mm")
+        middle, top = float(self.corners[:, 0].mean()), float(self.corners[:, 1].max())
+        size, (x, y) = plot.manner.size * 1.1, plot.at(min(max(middle, 0.2), 0.8), min(0.93, top + 0.06))
+        plot.sheet.words((x, y), percent(rng, self.share(events)), size, ink, anchor="mm")
         plot.sheet.words((x, y - size * 1.1), self.name, size, ink, anchor="mm")
 
 

@@ -180,7 +180,9 @@ def test_the_window_is_the_manifests() -> None:
         assert np.array_equal(
             prepare(picture, preprocessing(window=None, window_percentiles=window))[..., 0], stretch(picture, *window)
         )
-    narrow, wide = (prepare(picture, preprocessing(window=None, window_percentiles=(0.0, high))) for high in (70.0, 100.0))
+    narrow, wide = (
+        prepare(picture, preprocessing(window=None, window_percentiles=(0.0, high))) for high in (70.0, 100.0)
+    )
     assert narrow.mean() > wide.mean() + 10
 
 

@@ -1,0 +1,1 @@
+"""The sections of a card, of a manifest that has every field."""
