@@ -31,6 +31,7 @@ def elsewhere(
 
     Raises:
         RunMismatch: the report is not of this plan.
+        RecipeInvalid: the report's recipe is none of this version's.
         ImagesInvalid: a folder cannot be read.
     """
     for root in (*(foreign or ()), *(near or ())):
@@ -47,6 +48,7 @@ def read_across(path: Path, plan: Plan) -> tuple[HeldOut, ...]:
 
     Raises:
         RunMismatch: no such report, or one of another task, of other images, of folds, or of another recipe.
+        RecipeInvalid: the report's recipe is none of this version's.
     """
     try:
         report = Report.model_validate_json(path.read_bytes())

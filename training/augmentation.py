@@ -20,13 +20,14 @@ from training.degradation import (
 from training.recipe import Augmentation
 
 
-def augmentation_layers(augmentation: Augmentation, seed: int, *, grey: bool = False) -> list[Any]:
+def augmentation_layers(augmentation: Augmentation, seed: int, *, grey: bool = False, whole: bool = False) -> list[Any]:
     """The layers in order, from pixels in 0..255 to pixels in 0..255.
 
     Args:
         augmentation: of the recipe.
         seed: of the changes.
         grey: whether the three channels say the same; then only one is worked on, at a third of the cost.
+        whole: give pictures of the input's size, not views of them.
     """
     # Whatever the network computes in: eight bits of mantissa cannot hold the coordinates of a picture.
     options = {"dtype": "float32"}
@@ -35,7 +36,7 @@ def augmentation_layers(augmentation: Augmentation, seed: int, *, grey: bool = F
     if chosen.exchange:
         # Of whole pictures, before any frame is drawn around them.
         chain.append(RandomExchange(chosen.exchange, seed=seed + 20, **options))
-    chain.append(RandomView(chosen, seed=seed, **options))
+    chain.append(RandomView(chosen, seed=seed, whole=whole, **options))
     if chosen.contrast:
         chain.append(layers.RandomContrast(chosen.contrast, value_range=(0, 255), seed=seed + 1, **options))
     if chosen.brightness:
@@ -78,13 +79,18 @@ class ThreeChannels(layers.Layer):  # type: ignore[misc]
 class RandomView(layers.Layer):  # type: ignore[misc]
     """A random turn, flip, scale, aspect and crop in one resampling, so that the picture is blurred once.
 
-    Takes [batch, height, width, 3] of any number type and gives float [batch, view, view, 3] in training, the whole
-    image as float otherwise. What lies outside the picture is its mirror image or, in a share of the images, plain.
+    Takes [batch, height, width, channels] of any number type and gives float [batch, view, view, channels] in training,
+    the image as float otherwise. What lies outside the picture is its mirror image or, in a share of the images, plain.
+
+    Args:
+        augmentation: of the recipe.
+        seed: of the changes.
+        whole: give [batch, height, width, channels] in training, too.
     """
 
-    def __init__(self, augmentation: Augmentation, *, seed: int, **options: Any) -> None:
+    def __init__(self, augmentation: Augmentation, *, seed: int, whole: bool = False, **options: Any) -> None:
         super().__init__(**options)
-        self._augmentation = augmentation
+        self._augmentation, self._whole = augmentation, whole
         self._seed = keras.random.SeedGenerator(seed)
 
     def call(self, images: Any, training: bool = False) -> Any:  # noqa: FBT001, FBT002 - Keras's own signature
@@ -92,18 +98,18 @@ class RandomView(layers.Layer):  # type: ignore[misc]
         images = ops.cast(images, self.compute_dtype)
         if not training:
             return images
-        view = self._augmentation.view
         height, width = images.shape[1] or ops.shape(images)[1], images.shape[2] or ops.shape(images)[2]
         transforms = self._transforms(ops.shape(images)[0], height, width)
         moved = ops.image.affine_transform(images, transforms, fill_mode="reflect")
-        top, left = (height - view) // 2, (width - view) // 2
-        seen = moved[:, top : top + view, left : left + view, :]
+        tall, wide = self._shown(height), self._shown(width)
+        top, left = (height - tall) // 2, (width - wide) // 2
+        seen = moved[:, top : top + tall, left : left + wide, :]
         return self._framed(seen, transforms, top, left, height, width) if self._augmentation.frame else seen
 
     def _framed(self, seen: Any, transforms: Any, top: Any, left: Any, height: Any, width: Any) -> Any:
-        view, count = self._augmentation.view, ops.shape(seen)[0]
-        down = ops.reshape(ops.arange(view, dtype="float32") + ops.cast(top, "float32"), (1, -1, 1))
-        across = ops.reshape(ops.arange(view, dtype="float32") + ops.cast(left, "float32"), (1, 1, -1))
+        count, tall, wide = ops.shape(seen)[0], self._shown(height), self._shown(width)
+        down = ops.reshape(ops.arange(tall, dtype="float32") + ops.cast(top, "float32"), (1, -1, 1))
+        across = ops.reshape(ops.arange(wide, dtype="float32") + ops.cast(left, "float32"), (1, 1, -1))
         a, b, x, c, d, y = (ops.reshape(transforms[:, column], (-1, 1, 1)) for column in range(6))
         column, row = a * across + b * down + x, c * across + d * down + y
         inside = (column >= 0) & (column <= ops.cast(width - 1, "float32"))
@@ -132,8 +138,11 @@ class RandomView(layers.Layer):  # type: ignore[misc]
 
     def _shift(self, count: Any, edge: Any, scale: Any) -> Any:
         # As far as the view may wander without leaving the picture.
-        room = ops.maximum(0.0, (ops.cast(edge, "float32") - self._augmentation.view * scale) / 2)
+        room = ops.maximum(0.0, (ops.cast(edge, "float32") - ops.cast(self._shown(edge), "float32") * scale) / 2)
         return room * self._uniform(count, -1.0, 1.0)
+
+    def _shown(self, edge: Any) -> Any:
+        return edge if self._whole else self._augmentation.view
 
     def _sign(self, count: Any, *, flip: bool) -> Any:
         coin = ops.sign(self._uniform(count, -1.0, 1.0))

@@ -103,7 +103,10 @@ class RandomExchange(_Chance):
         own = self._quantiles(luma)
         share = ops.where(self.happens(images, self._chance), self.uniform(images, 0.0, 1.0), 0.0)
         wanted = own + ops.reshape(share, (-1, 1)) * (ops.roll(own, 1, axis=0) - own)
-        toned = ops.reshape(wanted[:, 0], (-1, 1, 1, 1)) + ops.zeros_like(luma)
+        # The quantiles are those of some pixels; what lies beyond these keeps its distance.
+        first, final = (ops.reshape(own[:, place], (-1, 1, 1, 1)) for place in (0, -1))
+        beyond = ops.minimum(luma - first, 0.0) + ops.maximum(luma - final, 0.0)
+        toned = ops.reshape(wanted[:, 0], (-1, 1, 1, 1)) + beyond
         for low in range(_QUANTILES - 1):
             start, width, height = (
                 ops.reshape(column, (-1, 1, 1, 1))

@@ -151,7 +151,7 @@ def _kinds(preprocessing: Preprocessing, test: Images, elsewhere: Elsewhere, see
     return (
         *(kind for root, near in folders for kind in others.of_folder(root, preprocessing, seed, near=near)),
         *others.made(preprocessing, seed),
-        *others.altered(test.pixels, seed),
+        *others.altered(test.pixels, preprocessing, seed),
     )
 
 

@@ -57,17 +57,19 @@ def made(preprocessing: Preprocessing, seed: int) -> Iterator[Kind]:
         yield Kind(name, near=False, pixels=np.stack([prepare(draw(rng), preprocessing) for rng in random]))
 
 
-def altered(own: Pixels, seed: int) -> Iterator[Kind]:
+def altered(own: Pixels, preprocessing: Preprocessing, seed: int) -> Iterator[Kind]:
     """The model's own test images, as nobody should send them; some are still what they were.
 
     Args:
         own: uint8 [n, height, width, 3].
+        preprocessing: of the model.
         seed: of the choice.
     """
     chosen = np.sort(np.random.default_rng(seed).permutation(len(own))[:MOST])
     some = own[chosen]
     yield Kind("own test images, inverted", near=True, pixels=255 - some)
-    turned = np.ascontiguousarray(np.rot90(some, axes=(1, 2)))
+    # Unless it is square, a turned picture has to be fitted into the input again.
+    turned = np.stack([prepare(np.ascontiguousarray(np.rot90(image)), preprocessing) for image in some])
     yield Kind("own test images, turned by 90 degrees", near=True, pixels=turned)
     yield Kind("own test images, upside down", near=True, pixels=np.ascontiguousarray(some[:, ::-1, ::-1]))
 
@@ -88,7 +90,7 @@ def of_folder(root: Path, preprocessing: Preprocessing, seed: int, *, near: bool
     by_source: dict[str, list[Sample]] = {}
     for sample in folder.samples:
         by_source.setdefault(sample.source, []).append(sample)
-    most = MOST // len(by_source)
+    most = max(1, MOST // len(by_source))
     loaded = {source: _some(folder, by_source[source], most, preprocessing, seed) for source in sorted(by_source)}
     yield Kind(root.name, near, np.concatenate(list(loaded.values())))
     if len(loaded) > 1:

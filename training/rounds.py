@@ -36,8 +36,9 @@ def by_fold(folder: Folder, count: int, seed: int, material: Material) -> tuple[
         The rounds, and as with `by_source` a reason for each that is missing: none is.
 
     Raises:
-        ImagesInvalid: too few folds, or a fold would lack a label.
+        ImagesInvalid: too few folds, a fold would lack a label, or there is no such source.
     """
+    require_sources(material.training_only, {sample.source for sample in folder.samples}, "training_only")
     if count < _FEWEST_FOLDS:
         message = f"{count} folds are too few: one is for the test, one for the validation, the others for training."
         raise ImagesInvalid(message)
@@ -65,6 +66,7 @@ def by_source(folder: Folder, count: int, seed: int, material: Material) -> tupl
     Raises:
         ImagesInvalid: fewer than two sources, none that can be left out, or an unknown one.
     """
+    require_sources(material.training_only, {sample.source for sample in folder.samples}, "training_only")
     rounds, reasons = [], []
     known = sorted({sample.source for sample in folder.samples} - set(material.training_only))
     holdouts = material.holdouts or (tuple((name,) for name in known) if len(known) > 1 else ())
@@ -73,6 +75,9 @@ def by_source(folder: Folder, count: int, seed: int, material: Material) -> tupl
         name = " + ".join(holdout)
         test = tuple(sample for sample in folder.samples if sample.source in holdout)
         others = tuple(sample for sample in folder.samples if sample.source not in holdout)
+        if set(holdout) == set(known):
+            reasons.append(f"{name} is not left out: there is no other source to choose a checkpoint by.")
+            continue
         missing = set(folder.labels) - {label for sample in others for label in sample.labels}
         if missing:
             reasons.append(f"{name} is not left out: without it there is no image of {', '.join(sorted(missing))}.")

@@ -1,6 +1,7 @@
 """What a served graph gives beside the logits: features that tell foreign images, and saliency."""
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -31,18 +32,26 @@ def features(classifier: Any) -> Any:
 
     Of each of the two resolutions before the coarsest, the last map: what the layer that halves it reads. The coarsest
     one has learnt to see only what tells the labels apart, and lets too much through; finer ones see the grain of the
-    picture. A network of one resolution gives what its head reads.
+    picture. A network of one resolution gives what its head reads, one without any map the mean colour.
     """
-    last: dict[int, Any] = {}
     height = classifier.input.shape[1]
-    for layer in classifier.layers[1:]:
-        tensor = layer.output
-        # Padding changes a side by a pixel or two and adds nothing to see.
-        if len(tensor.shape) == _MAP_RANK and not isinstance(layer, layers.ZeroPadding2D):
-            last[round(math.log2(height / tensor.shape[1]))] = tensor
+    last = {round(math.log2(height / tensor.shape[1])): tensor for tensor in _maps(classifier)} or {0: classifier.input}
     chosen = [last[level] for level in sorted(last)[:-1]][-_LEVELS:] or [last[max(last)]]
     means = [_Mean(f"mean_{number}")(tensor) for number, tensor in enumerate(chosen)]
     return layers.Concatenate(dtype="float32", name="novelty")(means) if len(means) > 1 else means[0]
+
+
+def _maps(classifier: Any) -> Iterator[Any]:
+    """Every feature map, from the input to the head."""
+    pooled: set[int] = set()
+    for layer in classifier.layers[1:]:
+        # Squeeze-and-excitation works on means in between, of no place and of no resolution.
+        means = isinstance(layer, layers.GlobalAveragePooling2D | layers.GlobalMaxPooling2D)
+        if means or all(id(tensor) in pooled for tensor in keras.tree.flatten(layer.input)):
+            pooled.add(id(layer.output))
+        # Padding changes a side by a pixel or two and adds nothing to see.
+        elif len(layer.output.shape) == _MAP_RANK and not isinstance(layer, layers.ZeroPadding2D):
+            yield layer.output
 
 
 class _Mean(layers.Layer):  # type: ignore[misc]

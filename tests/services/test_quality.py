@@ -42,7 +42,7 @@ def test_an_image_of_less_than_half_the_models_size_is_small(size: tuple[int, in
     assert said == ([note] if small else [])
 
 
-@pytest.mark.parametrize("value", [0, 127, 128, 255])
+@pytest.mark.parametrize("value", [0, 127, 128, 254])
 @pytest.mark.parametrize("shape", [(64, 64, 3), (40, 120, 3), (120, 40, 3)])
 def test_a_nearly_blank_image_is_told_whatever_its_shape(shape: tuple[int, ...], value: int) -> None:
     # In a letterbox its bands differ from it.

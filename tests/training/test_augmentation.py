@@ -1,12 +1,15 @@
 """Random changes of training images: nothing outside training, the promised view inside it."""
 
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
 
-from training.augmentation import RandomView, augmentation_layers
+from tests.training.pictures import paint
+from training.augmentation import OneChannel, RandomView, ThreeChannels, augmentation_layers
+from training.checkpoints import DurableSequential
 from training.recipe import Augmentation
 
 STILL = Augmentation(view=32, rotation=0, scale=(1.0, 1.0), aspect=1.0, flips="none", contrast=0.0, brightness=0.0)
@@ -16,8 +19,8 @@ def pictures(count: int = 4, height: int = 40, width: int = 40) -> np.ndarray[An
     return np.random.default_rng(0).integers(0, 256, (count, height, width, 3), np.uint8)
 
 
-def chain(seed: int = 1, **changes: Any) -> Any:
-    return keras.Sequential(augmentation_layers(STILL.model_copy(update=changes), seed))
+def chain(seed: int = 1, *, grey: bool = False, whole: bool = False, **changes: Any) -> Any:
+    return keras.Sequential(augmentation_layers(STILL.model_copy(update=changes), seed, grey=grey, whole=whole))
 
 
 def run(model: Any, images: np.ndarray[Any, Any], *, training: bool) -> np.ndarray[Any, Any]:
@@ -32,6 +35,18 @@ WILD: dict[str, Any] = {
     "contrast": 0.3,
     "brightness": 0.2,
 }
+DEGRADED: dict[str, Any] = {
+    "frame": 0.5,
+    "exchange": 0.5,
+    "tone": 0.8,
+    "grey": 0.3,
+    "inversion": 0.3,
+    "margin": 0.2,
+    "blur": 1.5,
+    "noise": 12.0,
+    "compression": 0.5,
+}
+"""All that may be done to a picture besides."""
 
 
 def test_nothing_changes_outside_training() -> None:
@@ -126,3 +141,109 @@ def test_pixels_are_computed_in_single_precision_whatever_the_network_does() -> 
         keras.config.set_dtype_policy(before)
     assert {layer.compute_dtype for layer in layers} == {"float32"}
     assert isinstance(layers[0], RandomView)
+
+
+# ---------------------------------------------------------------- what lies outside the picture
+
+
+def test_a_frame_paints_exactly_what_lies_outside() -> None:
+    images = pictures(40, 64, 64)
+    mirrored, framed = (run(chain(view=64, scale=(2.0, 2.0), frame=frame), images, training=True) for frame in (0, 1))
+    # Half as large, the picture fills the middle.
+    inside = slice(16, 48)
+    np.testing.assert_array_equal(framed[:, inside, inside], mirrored[:, inside, inside])
+    outside = np.ones((64, 64), bool)
+    outside[inside, inside] = False
+    levels = framed[:, outside]
+    assert (levels == levels[:, :1, :1]).all()
+    black, white = ((levels[:, 0, 0] == level).mean() for level in (0, 255))
+    assert 0.05 < black < 0.5
+    assert 0.05 < white < 0.5
+
+
+def test_a_turned_picture_is_framed_by_its_own_edges() -> None:
+    images = pictures(12, 64, 64)
+    turned: dict[str, Any] = {"view": 48, "scale": (1.6, 1.6), "rotation": 180.0}
+    mirrored, framed = (run(chain(**turned, frame=frame), images, training=True) for frame in (0, 1))
+    for one, other in zip(framed, mirrored, strict=True):
+        painted = (one != other).any(axis=-1)
+        assert len(np.unique(one[painted])) == 1
+        # A square of 64 / 1.6 = 40 pixels in a view of 48, its corners cut off or not, but for a line along its sides.
+        kept = int((~painted).sum())
+        assert 39.0**2 - 4 * 40 < kept < 41.0**2
+        assert not painted[8:40, 8:40][4:-4, 4:-4].any()
+
+
+def test_a_share_of_the_images_is_framed() -> None:
+    images = np.repeat(pictures(1, 64, 64), 200, axis=0)
+    mirrored, some = (run(chain(view=64, scale=(2.0, 2.0), frame=frame), images, training=True) for frame in (0, 0.25))
+    framed = (some != mirrored).any(axis=(1, 2, 3))
+    assert framed.mean() == pytest.approx(0.25, abs=0.1)
+
+
+def test_the_whole_picture_keeps_its_sides() -> None:
+    images = pictures(3, 40, 56)
+    np.testing.assert_allclose(run(chain(whole=True), images, training=True), images, atol=1e-2)
+    wild = run(chain(whole=True, **WILD, **DEGRADED), images, training=True)
+    assert wild.shape == images.shape
+    # Where it is square, it is what a view of that size is.
+    square = pictures(3, 48, 48)
+    views = [run(chain(whole=whole, view=48, **WILD), square, training=True) for whole in (True, False)]
+    np.testing.assert_array_equal(views[0], views[1])
+
+
+# ---------------------------------------------------------------- the whole chain
+
+
+def test_grey_pictures_are_changed_as_in_colour_at_a_third_of_the_cost() -> None:
+    images = np.stack([np.repeat(paint(seed, grey=True)[:64, :64, None], 3, axis=2) for seed in range(6)])
+    # Noise is drawn anew for each channel, and where JPEG rounds a thousandth of a level decides.
+    changes = WILD | DEGRADED | {"view": 48, "noise": 0.0, "compression": 0.0, "grey": 0.0}
+    colour, grey = (run(chain(grey=grey, **changes), images, training=True) for grey in (False, True))
+    assert grey.shape == (6, 48, 48, 3)
+    assert np.abs(grey - images[:, 8:56, 8:56]).mean() > 20
+    np.testing.assert_allclose(grey, colour, atol=0.05)
+    assert (np.ptp(grey, axis=-1) == 0).all()
+
+
+def test_a_grey_chain_works_on_one_channel_and_leaves_what_makes_grey_out() -> None:
+    layers = augmentation_layers(STILL.model_copy(update=WILD | DEGRADED), 1, grey=True)
+    assert isinstance(layers[0], OneChannel)
+    assert isinstance(layers[-1], ThreeChannels)
+    names = [type(layer).__name__ for layer in layers]
+    assert names[1:-1] == [
+        "RandomExchange",
+        "RandomView",
+        "RandomContrast",
+        "RandomBrightness",
+        "RandomTone",
+        "RandomInversion",
+        "RandomMargin",
+        "RandomBlur",
+        "RandomNoise",
+        "RandomCompression",
+    ]
+    assert [type(layer).__name__ for layer in augmentation_layers(STILL, 1)] == ["RandomView"]
+
+
+@pytest.mark.parametrize("grey", [False, True])
+def test_every_layer_runs_in_a_graph_and_the_chain_survives_its_weights_file(grey: bool, tmp_path: Path) -> None:  # noqa: FBT001 - pytest passes it by name
+    def model() -> Any:
+        layers = augmentation_layers(STILL.model_copy(update=WILD | DEGRADED), 1, grey=grey)
+        head = [keras.layers.Conv2D(2, 3), keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(2)]
+        built = DurableSequential([keras.Input((40, 40, 3), dtype="uint8"), *layers, *head])
+        built.compile(keras.optimizers.Adam(1e-3), keras.losses.CategoricalCrossentropy(from_logits=True))
+        return built
+
+    images, truths = pictures(6), np.eye(2)[np.arange(6) % 2].astype(np.float32)
+    first = model()
+    history = first.fit(images, truths, batch_size=4, epochs=2, verbose=0).history
+    assert np.isfinite(history["loss"]).all()
+    first.save_weights(tmp_path / "chain.weights.h5")
+    second = model()
+    second.load_weights(tmp_path / "chain.weights.h5")
+    np.testing.assert_array_equal(second.predict(images, verbose=0), first.predict(images, verbose=0))
+    # Nothing random is left when it answers: the same as without any augmentation.
+    (convolution, pooling, dense) = first.layers[-3:]
+    plain = dense(pooling(convolution(images.astype(np.float32))))
+    np.testing.assert_allclose(first.predict(images, verbose=0), plain, atol=1e-3)

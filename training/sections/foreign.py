@@ -48,7 +48,7 @@ def foreign(manifest: Manifest) -> str:
 
 def _through(kinds: tuple[Foreign, ...]) -> Iterator[str]:
     for kind in sorted(kinds, key=lambda kind: kind.refused):
-        passed = percent(kind.refused)
+        passed = percent(1 - kind.refused)
         if kind.near and kind.refused < 1:
             yield f"{kind.kind}: {passed} get through; do not upload them."
         elif kind.refused < _WANTED:
