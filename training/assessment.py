@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from services.bundle.classifier import load_classifier
-from services.bundle.evaluation import Evaluation
+from services.bundle.evaluation import Evaluation, Floors
 from services.bundle.fields import Frozen
 from services.bundle.store import Bundle, Store
 from services.errors import UnknownTask, UnknownVersion
@@ -12,7 +12,7 @@ from training.answers import Answers, answer
 from training.comparison import COMPARED, Comparison, Contender, compare
 from training.errors import NotComparable
 from training.evaluation import Measured, measure, summarise
-from training.floors import PREPROCESSING, Floors, floors
+from training.floors import PREPROCESSING, floors
 from training.folders import Folder, Sample
 from training.images import Bar, Images, load_images
 from training.metrics import TITLES

@@ -1,6 +1,7 @@
 """Random changes of training images, as Keras layers that do nothing outside training."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -42,7 +43,7 @@ def augmentation_layers(augmentation: Augmentation, seed: int, *, grey: bool = F
     if chosen.brightness:
         chain.append(layers.RandomBrightness(chosen.brightness, value_range=(0, 255), seed=seed + 2, **options))
     # In the order of a picture's life: its film, its editing, its framing, its copying.
-    degradations = (
+    degradations: tuple[tuple[Callable[..., Any], float], ...] = (
         (RandomTone, chosen.tone),
         (RandomGrey, 0.0 if grey else chosen.grey),
         (RandomInversion, chosen.inversion),

@@ -42,11 +42,11 @@ def operating_points(
     chances, truths = probabilities(validation.logits, calibration)[:, place], validation.truths[:, place]
     asked = probabilities(test.logits, calibration)[:, place]
     policies: dict[PointName, str] = {
-        "rule_out": f"The highest threshold that finds at least {SENSITIVITY:.0%} of the positive validation images, "
-        "and no higher than the balanced one.",
+        "rule_out": f"The highest threshold that finds at least {100 * SENSITIVITY:.0f} % of the positive validation "
+        "images, and no higher than the balanced one.",
         "balanced": "The threshold with the highest sum of sensitivity and specificity on validation (Youden 1950).",
-        "rule_in": f"The lowest threshold that leaves alone at least {SPECIFICITY:.0%} of the negative validation "
-        "images, and no lower than the balanced one.",
+        "rule_in": f"The lowest threshold that leaves alone at least {100 * SPECIFICITY:.0f} % of the negative "
+        "validation images, and no lower than the balanced one.",
     }
     thresholds = choose_thresholds(chances, truths)
     points = []
@@ -112,7 +112,7 @@ def prediction_sets(validation: Answers, test: Answers, calibration: Calibration
     return PredictionSets(
         promised=COVERAGE,
         threshold=threshold,
-        coverage=_share((chosen & test.truths).any(axis=1), everyone, test, seed),
+        coverage=_share(np.any(chosen & test.truths, axis=1), everyone, test, seed),
         mean_size=float(chosen.sum(axis=1).mean()),
         single=_share(chosen.sum(axis=1) == 1, everyone, test, seed),
     )

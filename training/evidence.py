@@ -71,7 +71,8 @@ def decisions(
         test: measure them.
         seed: of the intervals.
     """
-    single, points = calibration.activation == "softmax", ()
+    single = calibration.activation == "softmax"
+    points: tuple[OperatingPoint, ...] = ()
     if single and task.positive:
         points = operating_points(validation, test, labels, task.positive, calibration, seed)
     sets = prediction_sets(validation, test, calibration, seed) if single and len(labels) > _TWO else None

@@ -7,10 +7,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from services.bundle.evaluation import Estimate, Evaluation
+from services.bundle.evaluation import Estimate, Evaluation, Floors
 from training.assessment import Assessment
 from training.comparison import Comparison
-from training.floors import Floors
 from training.metrics import TITLES
 from training.terminal import say
 

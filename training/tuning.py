@@ -17,8 +17,8 @@ from services.bundle.manifest import Preprocessing
 from training.checkpoints import History, read_history
 from training.errors import ResultsTaken, TrainingDiverged
 from training.finetuning import fine_tune
-from training.images import Images, load_images
-from training.pipeline import Bar, precision
+from training.images import Bar, Images, load_images
+from training.pipeline import precision
 from training.plan import Plan, require_backbone
 from training.pruning import Pruning
 from training.recipe import Recipe

@@ -121,7 +121,8 @@ class Variant(Frozen):
         title: what was done to each image, for people.
         accuracy: of the images in this shape.
         change: accuracy in this shape less that of the images as they are, in points of 0..1.
-        unchanged: share of the images whose first label stayed the same.
+        unchanged: share of the images whose answer stayed the same: the first label or, where an image may have
+            several, all of them.
         largest_shift: the most that any probability changed.
         refused: share of the images that the detector of foreign images refuses; null where there is none.
     """

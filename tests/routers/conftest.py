@@ -20,5 +20,6 @@ def wary(tmp_path_factory: pytest.TempPathFactory, graphs: Path) -> Iterator[Tes
         publish(root)
     settings = Settings(model_store=root, graph_cache=graphs, uploads=tmp_path_factory.mktemp("uploads"), concurrency=2)
     with TestClient(create_app(settings), client=("127.0.0.1", 50000)) as client:
-        wait_until_ready(client)
+        # Two graphs are compiled first, which takes a while where other tests run at the same time.
+        wait_until_ready(client, 240)
         yield client

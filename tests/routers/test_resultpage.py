@@ -216,7 +216,7 @@ def test_the_command_asks_what_the_page_asked(wary: TestClient) -> None:
     [("prevalence_percent", "0"), ("prevalence_percent", "100"), ("frame", "-1"), ("operating_point", "any")],
 )
 def test_a_field_that_makes_no_sense_is_a_page_that_says_so(wary: TestClient, name: str, value: str) -> None:
-    answer = wary.post("/tasks/chest", data={name: value}, files={"image": DISC}, headers=BROWSER)
+    answer: Any = wary.post("/tasks/chest", data={name: value}, files={"image": DISC}, headers=BROWSER)
     assert answer.status_code == 400
     assert answer.template.name == "error.html"
     assert f"form.{name}: Input should be" in text_of(answer.text)

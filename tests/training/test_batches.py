@@ -4,10 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tests.bundles import PREPROCESSING
 from tests.training.conftest import draw_images
-from training.batches import Balance, Batches, label_weights
+from training.batches import Balance, Batches, even_chances, label_weights
 from training.folders import Sample, read_folder
 from training.images import Images, load_images
 
@@ -23,6 +24,28 @@ def uneven() -> Images:
     """Six of one class, two of the other."""
     images = numbered(8, 2)
     return Images(images.pixels, np.eye(2, dtype=bool)[[0, 0, 0, 0, 0, 0, 1, 1]], images.samples)
+
+
+def crowded() -> Images:
+    """Two labels; one has a large and a small source, and a picture with many near copies."""
+    kinds = [
+        *[("a", "large", f"patient {n}") for n in range(10)],
+        *[("a", "small", "one picture")] * 5,
+        ("a", "small", "another"),
+        *[("b", "large", f"patient {n // 2}") for n in range(6)],
+    ]
+    samples = tuple(Sample(str(n), (label,), group, source) for n, (label, source, group) in enumerate(kinds))
+    truths = np.array([[label == "a", label == "b"] for label, _, _ in kinds])
+    return Images(numbered(len(kinds)).pixels, truths, samples)
+
+
+def mass(images: Images, chances: NDArray[np.float64], *fields: str) -> dict[tuple[object, ...], float]:
+    """What is drawn of each kind of image, kinds told apart by these fields of a sample."""
+    found: dict[tuple[object, ...], float] = {}
+    for sample, chance in zip(images.samples, chances, strict=True):
+        kind = tuple(getattr(sample, field) for field in fields)
+        found[kind] = found.get(kind, 0) + float(chance)
+    return found
 
 
 def order(batches: Batches) -> list[int]:
@@ -61,7 +84,7 @@ def test_each_epoch_has_its_own_order_and_a_seed_repeats_it() -> None:
     assert orders(None) == [list(range(20))] * 2
 
 
-@pytest.mark.parametrize("balance", ["none", "oversample"])
+@pytest.mark.parametrize("balance", ["none", "oversample", "sources"])
 def test_a_training_that_goes_on_has_the_order_that_it_would_have_had(balance: Balance) -> None:
     batches = Batches(numbered(20), 6, seed=1, balance=balance)
     for _ in range(3):
@@ -92,6 +115,45 @@ def test_oversampling_shows_rare_labels_as_often_as_others() -> None:
         shown += order(batches)
         batches.on_epoch_end()
     assert np.mean(np.array(shown) >= 6) == pytest.approx(0.5, abs=0.04)
+    assert batches[0][2].tolist() == [1.0] * 8
+
+
+def test_chances_are_even_among_labels_then_sources_then_groups() -> None:
+    images = crowded()
+    chances = even_chances(images)
+    assert chances.sum() == pytest.approx(1)
+    assert mass(images, chances, "label") == pytest.approx({("a",): 1 / 2, ("b",): 1 / 2})
+    assert mass(images, chances, "label", "source") == pytest.approx(
+        {("a", "large"): 1 / 4, ("a", "small"): 1 / 4, ("b", "large"): 1 / 2}
+    )
+    by_group = mass(images, chances, "label", "source", "group")
+    assert by_group["a", "small", "one picture"] == by_group["a", "small", "another"] == pytest.approx(1 / 8)
+    assert by_group["a", "large", "patient 3"] == pytest.approx(1 / 40)
+    # The same patient may have both labels; each is a group of its label.
+    assert by_group["b", "large", "patient 0"] == pytest.approx(1 / 6)
+    # Of the copies of a picture, each as often.
+    assert chances[10:15] == pytest.approx([1 / 40] * 5)
+
+
+def test_images_without_a_label_or_with_several_are_labels_of_their_own() -> None:
+    kinds: list[tuple[str, ...]] = [(), ("a",), ("a", "b"), ("a",)]
+    samples = tuple(Sample(str(n), labels, str(n), "s") for n, labels in enumerate(kinds))
+    truths = np.array([[label in labels for label in "ab"] for labels in kinds])
+    images = Images(numbered(4).pixels, truths, samples)
+    assert even_chances(images) == pytest.approx([1 / 3, 1 / 6, 1 / 3, 1 / 6])
+
+
+def test_sources_are_drawn_as_their_chances_say() -> None:
+    images = crowded()
+    batches, epochs = Batches(images, 8, seed=1, balance="sources"), 400
+    shown: list[int] = []
+    for _ in range(epochs):
+        assert len(order(batches)) == len(images.samples)
+        shown += order(batches)
+        batches.on_epoch_end()
+    drawn = np.bincount(shown, minlength=len(images.samples)) / len(shown)
+    assert drawn == pytest.approx(even_chances(images), abs=0.012)
+    # They are shown more often, and weigh as any other.
     assert batches[0][2].tolist() == [1.0] * 8
 
 

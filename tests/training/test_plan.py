@@ -137,3 +137,18 @@ def test_a_folder_without_an_index_is_grouped_by_the_recipes_pattern(
         draw_up("shapes", images, recipe_path, Store(store_root))
     recipe_path.write_text(recipe_path.read_text().replace("(.*)[0-9]", "(.*)[.]png"))
     assert draw_up("shapes", images, recipe_path, Store(store_root)).folder.grouped
+
+
+def test_sources_that_are_trained_on_only_are_in_no_other_part(
+    images: Path, recipe_path: Path, store_root: Path
+) -> None:
+    recipe_path.write_text(
+        RECIPE.replace('balance = "class_weights"', 'balance = "none"\ntraining_only = ["source 1"]')
+    )
+    plan = draw_up("shapes", images, recipe_path, Store(store_root))
+    found = {name: {sample.source for sample in part} for name, part in plan.split.parts()}
+    assert found == {"train": {"source 0", "source 1"}, "validation": {"source 0"}, "test": {"source 0"}}
+    assert sum(sample.source == "source 1" for sample in plan.split.train) == 30
+    recipe_path.write_text(RECIPE.replace('balance = "class_weights"', 'balance = "none"\ntraining_only = ["drawn"]'))
+    with pytest.raises(ImagesInvalid, match="names the source 'drawn'; there are source 0, source 1"):
+        draw_up("shapes", images, recipe_path, Store(store_root))

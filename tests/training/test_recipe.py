@@ -5,11 +5,13 @@ from pathlib import Path
 import pytest
 
 from services.bundle.architectures import BACKBONES, build
+from services.bundle.manifest import Preprocessing
 from tests.training.conftest import RECIPE
 from training import recipe as recipe_module
 from training.errors import RecipeInvalid
-from training.recipe import read_recipe
+from training.recipe import Recipe, read_recipe
 
+DEGRADATIONS = ("frame", "exchange", "tone", "grey", "inversion", "margin", "blur", "noise", "compression")
 SHIPPED = sorted((Path(recipe_module.__file__).parent / "recipes").rglob("*.toml"))
 
 
@@ -20,7 +22,9 @@ def test_every_shipped_recipe_can_be_trained(path: Path) -> None:
     assert path.stem == recipe.task or path.stem.startswith(f"{recipe.task}-") or path.parent.name == "comparison"
     # A recipe states its command at the top.
     head = text.split("\n\n")[0] + text.split("\n\n")[1]
-    assert f"python -m training train {recipe.task} --data DIR" in head
+    # To a folder that another command has drawn into, the header names that one.
+    place = "WIDER" if "--out WIDER" in head else "DIR"
+    assert f"python -m training train {recipe.task} --data {place}" in head
     if path.stem != recipe.task:
         place = path.relative_to(Path(recipe_module.__file__).parent.parent).as_posix()
         assert f"--recipe {place}" in head
@@ -67,6 +71,17 @@ def test_the_text_is_kept_as_written(recipe_path: Path) -> None:
         ("view = 32", "view = 41", "augmentation.view is 41 pixels, more than the 40 of the input"),
         ('licence = "None needed."', 'licence = ""', "material.licence: "),
         ("seed = 3", "seed = ", "is not TOML"),
+        ('balance = "class_weights"', 'balance = "groups"', "material.balance: "),
+        ('balance = "class_weights"', 'balance = "none"\nholdouts = [[]]', "material.holdouts.0: "),
+        ('balance = "class_weights"', 'balance = "none"\nholdouts = ["a"]', "material.holdouts.0: "),
+        ('balance = "class_weights"', 'balance = "none"\ntraining_only = "a"', "material.training_only: "),
+        ("pad = 127", "pad = 127\nwindow = [40.0, 0.0]", "preprocessing.window.1: "),
+        ("pad = 127", "pad = 127\nwindow = [40.0]", "preprocessing.window.1: Field required"),
+        ("brightness = 0.05", "brightness = 0.05\nframe = 1.5", "augmentation.frame: "),
+        ("brightness = 0.05", "brightness = 0.05\nexchange = -0.1", "augmentation.exchange: "),
+        ("brightness = 0.05", "brightness = 0.05\nmargin = 0.5", "augmentation.margin: "),
+        ("brightness = 0.05", "brightness = 0.05\nblur = 9.0", "augmentation.blur: "),
+        ("brightness = 0.05", "brightness = 0.05\nnoise = nan", "augmentation.noise: "),
     ],
 )
 def test_a_wrong_recipe_is_refused_with_its_reason(before: str, after: str, reason: str, recipe_path: Path) -> None:
@@ -90,3 +105,30 @@ def test_a_recipe_that_would_train_nothing_is_refused(recipe_path: Path) -> None
     recipe_path.write_text(RECIPE.split("[head]")[0])
     with pytest.raises(RecipeInvalid, match=r"neither \[head\] nor \[fine_tuning\]"):
         read_recipe(recipe_path)
+
+
+def test_what_a_recipe_leaves_out_of_sources_and_degradations_is_nothing(recipe: Recipe) -> None:
+    assert (recipe.material.holdouts, recipe.material.training_only) == ((), ())
+    assert recipe.preprocessing.window is None
+    chosen = recipe.augmentation.model_dump(include=set(DEGRADATIONS))
+    assert chosen == dict.fromkeys(DEGRADATIONS, 0.0)
+
+
+def test_sources_windows_and_degradations_are_read(recipe_path: Path) -> None:
+    strengths = {name: 0.25 for name in DEGRADATIONS}
+    lines = "".join(f"{name} = {strength}\n" for name, strength in strengths.items())
+    text = RECIPE.replace("pad = 127", "pad = 127\nwindow = [40.0, 80.0]")
+    text = text.replace("brightness = 0.05\n", f"brightness = 0.05\n{lines}")
+    text = text.replace(
+        'balance = "class_weights"',
+        'balance = "sources"\nholdouts = [["a", "b"], ["c"]]\ntraining_only = ["drawn"]',
+    )
+    recipe_path.write_text(text)
+    recipe, _ = read_recipe(recipe_path)
+    assert recipe.material.holdouts == (("a", "b"), ("c",))
+    assert recipe.material.training_only == ("drawn",)
+    assert recipe.material.balance == "sources"
+    assert recipe.preprocessing.window == (40.0, 80.0)
+    assert recipe.augmentation.model_dump(include=set(DEGRADATIONS)) == strengths
+    # What is published is what the manifest calls by the same names.
+    assert Preprocessing(**recipe.preprocessing.model_dump()).window == (40.0, 80.0)

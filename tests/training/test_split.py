@@ -10,7 +10,7 @@ import pytest
 from tests.training.conftest import draw_images, little_room
 from training.errors import ImagesInvalid
 from training.folders import Folder, Sample, read_folder
-from training.split import Split, folds, part_of, read_split, split_by_group, write_split
+from training.split import Split, folds, part_of, read_split, require_sources, split_by_group, write_split
 
 SHARES = (0.7, 0.15, 0.15)
 
@@ -71,6 +71,56 @@ def test_images_of_several_labels_or_none_are_stratified_too() -> None:
         for label in ("a", "b"):
             assert sum(label in sample.labels for sample in part) / 200 == pytest.approx(share, abs=0.02)
         assert sum(not sample.labels for sample in part) / 100 == pytest.approx(share, abs=0.02)
+
+
+def by_source(counts: dict[tuple[str, str], int]) -> list[Sample]:
+    """So many images of each label and source, two per group."""
+    return [
+        Sample(f"{source}/{label}{n}.png", (label,), f"{source} {label} {n // 2}", source)
+        for (label, source), count in counts.items()
+        for n in range(count)
+    ]
+
+
+def test_each_source_of_a_label_keeps_its_share_too() -> None:
+    everything = by_source({("a", "large"): 400, ("b", "large"): 40, ("a", "small"): 40, ("b", "small"): 200})
+    split = split_by_group(everything, SHARES, seed=1)
+    totals = Counter((sample.label, sample.source) for sample in everything)
+    for part, share in zip((split.train, split.validation, split.test), SHARES, strict=True):
+        found = Counter((sample.label, sample.source) for sample in part)
+        for kind, count in totals.items():
+            # To the nearest group of two.
+            assert found[kind] == pytest.approx(count * share, abs=2)
+
+
+def test_what_is_trained_on_only_is_in_no_other_part() -> None:
+    counts = {("a", "real"): 60, ("b", "real"): 60, ("a", "drawn"): 30, ("b", "drawn"): 30}
+    everything = by_source(counts)
+    split = split_by_group(everything, SHARES, seed=1, training_only=("drawn",))
+    drawn = {sample for sample in everything if sample.source == "drawn"}
+    assert drawn <= set(split.train)
+    assert list(split.train) == sorted(split.train, key=lambda sample: sample.path)
+    # The others are split as if those were not there.
+    real = split_by_group([sample for sample in everything if sample not in drawn], SHARES, seed=1)
+    assert (split.validation, split.test) == (real.validation, real.test)
+    assert set(split.train) == set(real.train) | drawn
+
+
+def test_a_label_that_is_drawn_only_cannot_be_measured() -> None:
+    everything = by_source({("a", "real"): 60, ("b", "real"): 60, ("c", "drawn"): 30})
+    with pytest.raises(ImagesInvalid, match="The validation part would hold no image of c"):
+        split_by_group(everything, SHARES, seed=1, training_only=("drawn",))
+
+
+def test_an_unknown_source_is_refused_with_those_there_are() -> None:
+    everything = by_source({("a", "real"): 60, ("b", "scanned"): 60})
+    with pytest.raises(
+        ImagesInvalid, match=r"material.training_only names the source 'drawn'; there are real, scanned"
+    ):
+        split_by_group(everything, SHARES, seed=1, training_only=("real", "drawn"))
+    with pytest.raises(ImagesInvalid, match=r"material.holdouts names the source 'x'; there are a, b\."):
+        require_sources(("a", "x"), {"b", "a"}, "holdouts")
+    require_sources((), (), "holdouts")
 
 
 # ---------------------------------------------------------------- folds

@@ -19,8 +19,10 @@ def short(estimate: Estimate | None) -> str:
 
 
 def decimals(value: float | None) -> str:
-    """A figure without an interval in a cell."""
-    return NOTHING if value is None else f"{value:.3f}"
+    """A figure without an interval in a cell; what is short of one never looks like it."""
+    if value is None:
+        return NOTHING
+    return ">0.999" if value < 1 and f"{value:.3f}" == "1.000" else f"{value:.3f}"
 
 
 def percent(share: float) -> str:

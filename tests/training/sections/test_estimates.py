@@ -33,3 +33,4 @@ def test_figures_carry_their_intervals() -> None:
     assert short(figure) == "0.750 (0.500 to 0.875)"
     assert short(None) == decimals(None) == "-"
     assert decimals(0.1236) == "0.124"
+    assert (decimals(0.9996), decimals(1.0), decimals(0.9994)) == (">0.999", "1.000", "0.999")
