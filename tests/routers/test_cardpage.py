@@ -1,5 +1,6 @@
 """What the card says of a model that was measured in every way, and of one that was not."""
 
+from html import unescape
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ def card(client: TestClient, task: str) -> Any:
 
 def section(html: str, identity: str) -> str:
     _, _, rest = html.partition(f'<h2 id="{identity}"')
-    return text_of(rest.partition("<h2")[0].partition(">")[2])
+    return unescape(text_of(rest.partition("<h2")[0].partition(">")[2]))
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+from html import unescape
 from typing import Any
 
 import pytest
@@ -25,13 +26,13 @@ def ask(client: TestClient, task: str, content: bytes = DISC, **fields: str) -> 
 
 
 def main_of(answer: Any) -> str:
-    return text_of(answer.text.partition("<main")[2])
+    return unescape(text_of(answer.text.partition("<main")[2]))
 
 
 def section(answer: Any, identity: str) -> str:
     """What stands from a heading to the next one of its level or above."""
     _, _, rest = answer.text.partition(f'id="{identity}"')
-    return text_of(rest.partition("<h2")[0].partition(">")[2])
+    return unescape(text_of(rest.partition("<h2")[0].partition(">")[2]))
 
 
 # ---------------------------------------------------------------- the outcomes
@@ -93,7 +94,7 @@ def test_the_points_that_decided_stand_with_what_they_were_measured_at(wary: Tes
     text = section(ask(wary, "chest"), "decided")
     assert "By the probability of Ill: from the upper threshold on the answer is positive" in text
     assert "Rule-out 0.250 98.0 % 95.0 % to 100 % 80.0 % 77.0 % to 83.0 %" in text
-    assert "Rule-in 1.000 70.0 %" in text
+    assert "Rule-in 0.970 70.0 %" in text
     assert "answer is right" not in text
     assert "Of 100 people" not in text
     one = section(ask(wary, "chest", SQUARE, operating_point="balanced"), "decided")
@@ -150,7 +151,7 @@ def test_the_map_stands_beside_the_picture_with_its_caveat(wary: TestClient) -> 
     with Image.open(io.BytesIO(base64.b64decode(encoded))) as seen:
         assert seen.size == (EDGE, EDGE)
     assert overlay["alt"] == "The same image with the places marked that raised the score of Healthy"
-    assert SALIENCY_CAVEAT in main_of(answer).replace("&#39;", "'")
+    assert SALIENCY_CAVEAT in main_of(answer)
     plain = ask(wary, "chest")
     assert plain.context["map"] is None
     assert "Grad-CAM" not in plain.text
@@ -164,7 +165,7 @@ def test_the_facts_of_a_finding_are_there_to_be_compared_with_the_packaging(wary
     text = section(answer, "compare")
     for said in (
         "Please confirm the name by the packaging or the imprint",
-        "Product Disc &lt;Forte&gt;, the tablet.",
+        "Product Disc <Forte>, the tablet.",
         "Active ingredients Chalk 500 mg Ink 1 mg",
         "What it is for Drawing.",
         "Form Tablet of 501 mg.",
@@ -175,6 +176,7 @@ def test_the_facts_of_a_finding_are_there_to_be_compared_with_the_packaging(wary
         assert said in text
     (source,) = [link for link in Outline(answer.text).of("a") if (link["href"] or "").startswith("https:")]
     assert source == {"href": "https://example.org/leaflet?of=disc&page=1", "rel": "noreferrer noopener"}
+    assert "Disc &lt;Forte&gt;" in answer.text
     assert "<details>" not in answer.text.partition('id="compare"')[2].partition("<h2")[0]
 
 

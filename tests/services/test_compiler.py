@@ -10,10 +10,14 @@ import pytest
 from services.bundle.classifier import load_classifier
 from services.bundle.graph import Architecture, Description
 from services.bundle.manifest import parse_manifest
+from services.bundle.outputs import served
+from services.bundle.preprocessing import prepare
 from services.bundle.store import Bundle, Store
 from services.compiler import Compiler, graph_key
 from services.errors import BundleRefused, ManifestInvalid, WeightsInvalid
-from tests.bundles import ARCHITECTURE, EDGE, publish_tiny
+from services.network import Network
+from tests.bundles import ARCHITECTURE, EDGE, PREPROCESSING, draw, publish_tiny
+from tests.gradcam import grad_cam
 from tests.layers import layer_graph
 from tests.manifests import valid_manifest
 
@@ -28,7 +32,7 @@ def key(*path: str, value: Any = None) -> str:
         assert parent[path[-1]] != value
         parent[path[-1]] = value
     if manifest["calibration"]["activation"] == "sigmoid":
-        manifest["evaluation"]["confusion"] = None
+        manifest["evaluation"]["confusion"] = manifest["prediction_sets"] = None
     return graph_key(parse_manifest(json.dumps(manifest).encode()))
 
 
@@ -141,6 +145,24 @@ def test_weights_of_another_network_are_refused_in_a_sentence(
 def test_bytes_that_changed_after_they_were_verified_are_refused(bundle: Bundle) -> None:
     with pytest.raises(WeightsInvalid, match="changed while it was being read"):
         load_classifier(bundle.weights.read_bytes() + b"x", bundle.manifest)
+
+
+def test_the_childs_graph_gives_logits_features_and_maps_as_keras_does(bundle: Bundle, compiler: Compiler) -> None:
+    network = Network(compiler.graph(bundle))
+    model = load_classifier(bundle.weights.read_bytes(), bundle.manifest)
+    for number in range(3):
+        tensor = prepare(draw(number, seed=5), PREPROCESSING)
+        pixels = tensor[None].astype(np.float32)
+        expected = {name: np.asarray(found)[0] for name, found in served(model)(pixels, training=False).items()}
+        assert set(expected) == {"logits", "features", "saliency"}
+        answer = network.answer(tensor, saliency=True)
+        assert answer.saliency is not None
+        np.testing.assert_allclose(answer.logits, expected["logits"], atol=1e-4)
+        np.testing.assert_allclose(answer.features, expected["features"], atol=1e-4)
+        np.testing.assert_allclose(answer.saliency, expected["saliency"], atol=1e-4)
+        np.testing.assert_allclose(answer.saliency, grad_cam(model, pixels)[0], atol=1e-4)
+        assert answer.features.shape == (64 + 128,)
+        assert answer.saliency.shape == (3, 2, 2)
 
 
 def test_what_the_child_refuses_reaches_its_parent_as_the_same_sentence(bundle: Bundle, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def draw_head(seed: int, *, bleed: bool, edge: int = 64) -> Pixels:
 
 def slice_of(study: int, seed: int, *, bleed: bool, **said: Any) -> bytes:
     """The file of one slice; elements that are said win."""
-    header = {
+    header: dict[str, Any] = {
         "Modality": "CT",
         "BodyPartExamined": "HEAD",
         "StudyInstanceUID": uid_of(study),
