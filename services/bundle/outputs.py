@@ -1,7 +1,6 @@
 """What a served graph gives beside the logits: features that tell foreign images, and saliency."""
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -11,6 +10,7 @@ from services.bundle.saliency import explainable, explained
 
 _MAP_RANK = 4
 _LEVELS = 2
+_POOLING = (layers.GlobalAveragePooling2D, layers.GlobalMaxPooling2D)
 
 
 def served(classifier: Any) -> Any:
@@ -34,24 +34,20 @@ def features(classifier: Any) -> Any:
     one has learnt to see only what tells the labels apart, and lets too much through; finer ones see the grain of the
     picture. A network of one resolution gives what its head reads, one without any map the mean colour.
     """
-    height = classifier.input.shape[1]
-    last = {round(math.log2(height / tensor.shape[1])): tensor for tensor in _maps(classifier)} or {0: classifier.input}
-    chosen = [last[level] for level in sorted(last)[:-1]][-_LEVELS:] or [last[max(last)]]
+    image = classifier.input
+
+    def level(tensor: Any) -> int:
+        return round(math.log2(image.shape[1] / tensor.shape[1]))
+
+    # Padding changes a side by a pixel or two and adds nothing to see.
+    steps = [layer for layer in classifier.layers[1:] if not isinstance(layer, layers.ZeroPadding2D)]
+    last = {level(layer.output): layer.output for layer in steps if len(layer.output.shape) == _MAP_RANK}
+    # Not the smallest: squeeze-and-excitation works on maps of one place in between.
+    pooled = [layer.input for layer in steps if isinstance(layer, _POOLING)]
+    coarsest = level(pooled[-1]) if pooled else max(last, default=0)
+    chosen = [last[finer] for finer in sorted(last) if finer < coarsest][-_LEVELS:] or [last.get(coarsest, image)]
     means = [_Mean(f"mean_{number}")(tensor) for number, tensor in enumerate(chosen)]
     return layers.Concatenate(dtype="float32", name="novelty")(means) if len(means) > 1 else means[0]
-
-
-def _maps(classifier: Any) -> Iterator[Any]:
-    """Every feature map, from the input to the head."""
-    pooled: set[int] = set()
-    for layer in classifier.layers[1:]:
-        # Squeeze-and-excitation works on means in between, of no place and of no resolution.
-        means = isinstance(layer, layers.GlobalAveragePooling2D | layers.GlobalMaxPooling2D)
-        if means or all(id(tensor) in pooled for tensor in keras.tree.flatten(layer.input)):
-            pooled.add(id(layer.output))
-        # Padding changes a side by a pixel or two and adds nothing to see.
-        elif len(layer.output.shape) == _MAP_RANK and not isinstance(layer, layers.ZeroPadding2D):
-            yield layer.output
 
 
 class _Mean(layers.Layer):  # type: ignore[misc]

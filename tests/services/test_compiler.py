@@ -1,6 +1,7 @@
 """What a compiled graph is kept under, and which manifests and weights become one."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,7 @@ def bundle(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def described(bundle: Bundle, architecture: Description) -> Bundle:
     """The same bundle, whose manifest says that its weights are of another network."""
     manifest = bundle.manifest.model_copy(update={"architecture": architecture})
-    return Bundle(manifest, bundle.digest, bundle.weights, bundle.probe_pixels, bundle.probe_tensor)
+    return replace(bundle, manifest=manifest)
 
 
 def test_a_classifier_gives_its_reference_logits(bundle: Bundle) -> None:

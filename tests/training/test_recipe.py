@@ -115,7 +115,7 @@ def test_what_a_recipe_leaves_out_of_sources_and_degradations_is_nothing(recipe:
 
 
 def test_sources_windows_and_degradations_are_read(recipe_path: Path) -> None:
-    strengths = {name: 0.25 for name in DEGRADATIONS}
+    strengths = dict.fromkeys(DEGRADATIONS, 0.25)
     lines = "".join(f"{name} = {strength}\n" for name, strength in strengths.items())
     text = RECIPE.replace("pad = 127", "pad = 127\nwindow = [40.0, 80.0]")
     text = text.replace("brightness = 0.05\n", f"brightness = 0.05\n{lines}")

@@ -14,7 +14,7 @@ from services.bundle.overlay import overlay
 from services.bundle.saliency import explainable, explained
 from services.errors import ManifestInvalid
 from tests.bundles import draw
-from tests.gradcam import grad_cam
+from tests.gradcam import grad_cam, rank_correlation
 from tests.services.bundle.test_architectures import architecture, pictures, stir
 
 LABELS = 5
@@ -91,17 +91,6 @@ def test_another_head_gives_an_unrelated_map(hidden: tuple[int, ...]) -> None:
             layer.set_weights([random.normal(0, weight.std() + 1e-3, weight.shape) for weight in layer.get_weights()])
         correlations.append(rank_correlation(first, both(pixels, training=False)["saliency"].numpy()))
     assert abs(np.mean(correlations)) < 0.2
-
-
-def rank_correlation(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
-    """Spearman's, of each map with its counterpart, averaged; a map that is nothing everywhere correlates with none."""
-    found = []
-    for mine, theirs in zip(one.reshape(-1, one[0, 0].size), other.reshape(-1, one[0, 0].size), strict=True):
-        if np.ptp(mine) > 0:
-            ranks = [np.unique(side, return_inverse=True)[1] for side in (mine, theirs)]
-            found.append(float(np.corrcoef(ranks[0], ranks[1])[0, 1]) if np.ptp(theirs) > 0 else 0.0)
-    assert len(found) > 10
-    return float(np.mean(found))
 
 
 def test_a_head_without_names_is_recognised_by_what_it_is() -> None:
