@@ -18,7 +18,7 @@ class FailingNetwork(Network):
         pass
 
     def answer(self, tensor: NDArray[np.uint8], *, saliency: bool = False) -> Answer:
-        raise RuntimeError(f"a secret of the server, {tensor.shape}")
+        raise RuntimeError(f"a secret of the server, {tensor.shape}, {saliency}")
 
 
 class WaitingNetwork(Network):

@@ -58,7 +58,7 @@ def read_across(path: Path, plan: Plan) -> tuple[HeldOut, ...]:
     except ValidationError as invalid:
         message = f"{path} is no report of `cross-validate`: {first_error(invalid)}."
         raise RunMismatch(message) from invalid
-    told = parse_recipe(report.recipe, f"the recipe in {path}")
+    told = parse_recipe(report.recipe, f"The recipe in {path}")
     checks = {
         f"of the task {report.task!r}": report.task == plan.task.name,
         "of folds, not of sources": report.by == "source",

@@ -157,8 +157,9 @@ def _kinds(preprocessing: Preprocessing, test: Images, elsewhere: Elsewhere, see
 
 
 def _floors(plan: Plan, calibration: Calibration, bar: Bar) -> Floors:
+    shown = PREPROCESSING.model_copy(update={"window": plan.recipe.preprocessing.window})
     fitted_to, measured_on = (
-        load_images(plan.folder, part, PREPROCESSING, bar(f"Decoding {len(part)} images for the floors", len(part)))
+        load_images(plan.folder, part, shown, bar(f"Decoding {len(part)} images for the floors", len(part)))
         for part in (plan.split.train, plan.split.test)
     )
     return floors(fitted_to, measured_on, calibration.activation, plan.recipe.seed)

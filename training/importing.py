@@ -26,6 +26,7 @@ from training.legacy.conventions import Conventions
 from training.publishing import Candidate, write_bundle
 from training.rebuilding import Rebuilt, rebuild
 from training.split import Split, part_of, split_by_group
+from training.studies import by_study
 
 _SHARES = (0.8, 0.2, 0.0)
 _TRIED = 64
@@ -87,7 +88,7 @@ def import_model(
     if task not in store.tasks():
         message = f"The model store holds no task {task!r}: write {store.root / task / 'task.toml'} first."
         raise UnknownTask(message)
-    asked, folder = store.task(task), read_folder(material.root, material.group_pattern)
+    asked, folder = store.task(task), by_study(read_folder(material.root, material.group_pattern))
     _require_labels(asked, told, folder)
     legacy = read_legacy(path)
     with keras.device("cpu:0"):

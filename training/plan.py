@@ -12,6 +12,7 @@ from training.errors import ImagesInvalid, RecipeInvalid
 from training.folders import Folder, read_folder
 from training.recipe import Recipe, read_recipe
 from training.split import Split, read_split, split_by_group
+from training.studies import by_study
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ def undivided(task: str, data: Path, recipe: Path, store: Store) -> Plan:
     if task not in store.tasks():
         message = f"The model store holds no task {task!r}: write {store.root / task / 'task.toml'} first."
         raise UnknownTask(message)
-    asked, folder = store.task(task), read_folder(data, chosen.material.group_pattern)
+    asked, folder = store.task(task), by_study(read_folder(data, chosen.material.group_pattern))
     _require_labels(asked, folder)
     if folder.multilabel and chosen.activation == "softmax":
         message = f"{data} holds images of several labels or none; the recipe {recipe} needs activation = 'sigmoid'."

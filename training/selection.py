@@ -13,6 +13,7 @@ from training.folders import Folder, Sample, read_folder
 from training.markdown import listed
 from training.seen import group_fingerprint, image_fingerprint
 from training.split import Split
+from training.studies import by_study
 
 Part = Literal["test", "validation", "all"]
 
@@ -45,7 +46,7 @@ def open_folder(data: Path, manifests: Sequence[Manifest]) -> Folder:
             image where the bundles give one.
         RecipeInvalid: a bundle's recipe cannot be read.
     """
-    folder = read_folder(data, next(filter(None, map(_group_pattern, manifests)), None), fewest=1)
+    folder = by_study(read_folder(data, next(filter(None, map(_group_pattern, manifests)), None), fewest=1))
     for label in folder.labels:
         if label not in manifests[0].labels:
             message = f"{data} holds images of {label!r}, which these bundles do not know."

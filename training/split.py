@@ -3,7 +3,7 @@
 import csv
 import io
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,9 @@ from training.folders import Folder, Sample
 
 PARTS = ("train", "validation", "test")
 _COLUMNS = ("path", "part")
+
+_Kind = tuple[str, ...]
+"""A label and a source, or a label alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,8 @@ def require_sources(wanted: Iterable[str], known: Collection[str], field: str) -
 def _stratified(samples: Sequence[Sample], shares: Sequence[float], seed: int) -> tuple[tuple[Sample, ...], ...]:
     """Greedy iterative stratification (after Sechidis et al. 2011) over groups, the largest first.
 
-    Each group goes where its labels, of its source, are most wanted.
+    Each group goes where its labels, of its source, are most wanted; of several such parts, where its labels are of
+    whatever source. Else what is left over of each source would gather in the first of them.
     """
     groups: dict[str, list[Sample]] = defaultdict(list)
     for sample in samples:
@@ -96,20 +100,26 @@ def _stratified(samples: Sequence[Sample], shares: Sequence[float], seed: int) -
     np.random.default_rng(seed).shuffle(order)
     order.sort(key=lambda group: -len(groups[group]))
     totals = _tally(samples)
-    wanted = [{label: count * share for label, count in totals.items()} for share in shares]
+    wanted = [{kind: count * share for kind, count in totals.items()} for share in shares]
     parts: list[list[Sample]] = [[] for _ in shares]
     for group in order:
         counts = _tally(groups[group])
-        best = max(range(len(parts)), key=lambda part: sum(n * wanted[part][label] for label, n in counts.items()))
+        best = max(range(len(parts)), key=lambda part: _want(wanted[part], counts))
         parts[best].extend(groups[group])
-        for label, count in counts.items():
-            wanted[best][label] -= count
+        for kind, count in counts.items():
+            wanted[best][kind] -= count
     return tuple(tuple(sorted(part, key=lambda sample: sample.path)) for part in parts)
 
 
-def _tally(samples: Iterable[Sample]) -> Counter[tuple[str, str]]:
-    # Of each source its share; an image without any label is stratified like one of a label of its own.
-    return Counter((label, sample.source) for sample in samples for label in sample.labels or ("",))
+def _want(wanted: Mapping[_Kind, float], counts: Mapping[_Kind, int]) -> tuple[float, ...]:
+    """How much a part wants a group: for its labels of their source, then for its labels."""
+    return tuple(sum(n * wanted[kind] for kind, n in counts.items() if len(kind) == length) for length in (2, 1))
+
+
+def _tally(samples: Iterable[Sample]) -> Counter[_Kind]:
+    # An image without any label is stratified like one of a label of its own.
+    pairs = [(label, sample.source) for sample in samples for label in sample.labels or ("",)]
+    return Counter([*pairs, *((label,) for label, _ in pairs)])
 
 
 def _require_labels(where: str, part: Iterable[Sample], labels: set[str]) -> None:

@@ -12,7 +12,7 @@ import pytest
 from services.bundle.store import Store
 from tests.bundles import SHAPES, draw, encode, write_task
 from training.finetuning import FineTuned, fine_tune
-from training.images import Images, load_images
+from training.images import Images, Watch, load_images
 from training.plan import Plan, draw_up
 from training.recipe import Recipe, read_recipe
 
@@ -115,6 +115,25 @@ class Trained:
     validation: Images
     test: Images
     run: Path
+
+    @property
+    def parts(self) -> tuple[Images, Images, Images]:
+        return self.train, self.validation, self.test
+
+
+def unwatched(doing: str, count: int) -> Watch:
+    """A progress bar that nobody sees."""
+    assert doing
+    assert count > 0
+    return iter
+
+
+@pytest.fixture(scope="module")
+def few_foreign() -> Iterator[None]:
+    """What a bundle is published with is measured on a handful of drawn foreign images instead of hundreds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("training.foreign.COUNT", 3)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -113,6 +113,12 @@ def test_the_manifest_says_where_it_comes_from(imported: Imported, saved: Path, 
     assert manifest.weights.halving.images == 12
     assert sum(entry.support for entry in manifest.evaluation.per_label) == 48
     assert imported.said == []
+    # What needs the images of training is not there; what needs measuring alone is.
+    assert manifest.novelty is manifest.floors is None
+    assert manifest.across == manifest.steadiness == manifest.operating_points == ()
+    assert not (imported.root / "shapes/1/novelty.npz").exists()
+    assert manifest.prediction_sets is not None
+    assert manifest.prediction_sets.coverage.value > 0.8
 
 
 def test_the_figures_are_measured_and_good(imported: Imported) -> None:
@@ -141,7 +147,7 @@ def test_labels_come_in_the_order_of_the_outputs(saved: Path, images: Path, stor
 
 def test_a_single_sigmoid_serves_two_labels(tmp_path: Path) -> None:
     images, root = draw_images(tmp_path / "images", ("disc", "square")), tmp_path / "models"
-    write_task(root, "shapes", ("disc", "square"))
+    write_task(root, "shapes", ("disc", "square"), positive="disc")
     model = stir(
         keras.Sequential(
             [
@@ -160,6 +166,9 @@ def test_a_single_sigmoid_serves_two_labels(tmp_path: Path) -> None:
     assert manifest.preprocessing.colour == "grey"
     assert manifest.probe.logits[0] == 0
     assert manifest.calibration.activation == "softmax"
+    assert {point.label for point in manifest.operating_points} == {"disc"}
+    assert len(manifest.operating_points) == 3
+    assert manifest.prediction_sets is None
 
 
 def test_several_labels_per_image(tmp_path: Path) -> None:
@@ -170,6 +179,7 @@ def test_several_labels_per_image(tmp_path: Path) -> None:
     manifest, _ = bring_in(path, images, root, multilabel=True, scaling="0..1", size=None)
     assert manifest.calibration.activation == "sigmoid"
     assert manifest.evaluation.confusion is None
+    assert (manifest.operating_points, manifest.prediction_sets) == ((), None)
 
 
 # ---------------------------------------------------------------- what is refused, and leaves nothing

@@ -17,11 +17,13 @@ COMMANDS = sorted(typer.main.get_group(app).commands)
 def test_the_commands_are_these() -> None:
     assert COMMANDS == [
         "cross-validate",
+        "ct",
         "draft",
         "evaluate",
         "import",
         "inspect",
         "publish",
+        "simulate",
         "train",
         "tune",
     ]

@@ -12,25 +12,40 @@ import pytest
 from services.bundle import weights
 from services.bundle.architectures import build
 from services.bundle.calibration import probabilities
+from services.bundle.evaluation import HeldOut
 from services.bundle.fingerprints import Fingerprints
 from services.bundle.manifest import Manifest, Training, parse_manifest
 from services.bundle.preprocessing import prepare
 from services.bundle.store import Bundle, Store
 from services.errors import WeightsInvalid
 from tests.bundles import write_task
-from tests.training.conftest import LABELS, Trained
+from tests.manifests import valid_manifest
+from tests.training.conftest import LABELS, Trained, draw_images, unwatched
+from tests.training.test_tuning import QUICK
 from training import halving, seen
 from training.answers import answer
 from training.errors import NotPublishable
 from training.evaluation import evaluate
+from training.evidence import Elsewhere
 from training.finetuning import FineTuned, fine_tune
 from training.halving import LARGEST_CHANGE
-from training.images import Images
+from training.images import Images, load_images
+from training.novelty import PROMISED, featured, features
+from training.plan import Plan, draw_up
 from training.probe import draw_probe
 from training.publishing import publish
 from training.temperature import fit_temperature
+from training.variants import LOSSLESS, VARIANTS
 
 NOTHING = Fingerprints(np.empty(0, np.uint64), np.empty(0, np.uint64))
+Parts = tuple[Images, Images, Images]
+
+pytestmark = pytest.mark.usefixtures("few_foreign")
+
+
+def put(store: Store, plan: Plan, tuned: FineTuned, parts: Parts, before: Fingerprints = NOTHING) -> Manifest:
+    """Publish what is known of no other folder."""
+    return publish(store, plan, tuned, parts, before, Elsewhere(), unwatched)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +57,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def manifest(root: Path, trained: Trained) -> Manifest:
-    return publish(Store(root), trained.plan, trained.tuned, trained.validation, trained.test, NOTHING)
+    return put(Store(root), trained.plan, trained.tuned, trained.parts)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +86,7 @@ def test_the_manifest_says_what_built_the_graph(manifest: Manifest, trained: Tra
     recipe = trained.plan.recipe
     assert manifest.labels == ("disc", "square", "stripes")
     assert manifest.architecture == recipe.architecture
-    assert manifest.preprocessing == recipe.preprocessing
+    assert manifest.preprocessing.model_dump() == recipe.preprocessing.model_dump()
     training = manifest.origin
     assert isinstance(training, Training)
     assert training.recipe == trained.plan.text
@@ -104,7 +119,7 @@ def test_the_temperature_is_fitted_on_validation(trained: Trained, store_root: P
     truths = trained.validation.truths.copy()
     truths[::6] = np.roll(truths[::6], 1, axis=1)
     validation = dataclasses.replace(trained.validation, truths=truths)
-    manifest = publish(Store(store_root), trained.plan, tuned, validation, trained.test, NOTHING)
+    manifest = put(Store(store_root), trained.plan, tuned, (trained.train, validation, trained.test))
     expected = fit_temperature(answer(tuned.classifier, validation), "softmax")
     assert 0.3 < expected < 9
     assert manifest.calibration.temperature == pytest.approx(expected, rel=0.02)
@@ -166,12 +181,121 @@ def test_the_report_is_small(bundle: Bundle) -> None:
 def test_publishing_again_gives_the_next_version_and_the_same_bytes(
     root: Path, manifest: Manifest, trained: Trained
 ) -> None:
-    again = publish(Store(root), trained.plan, trained.tuned, trained.validation, trained.test, NOTHING)
+    again = put(Store(root), trained.plan, trained.tuned, trained.parts)
     assert again.version == manifest.version + 1
     assert again.weights == manifest.weights
     assert again.probe == manifest.probe
     first, second = (json.loads((root / f"shapes/{number}/manifest.json").read_text()) for number in (1, 2))
     assert {key for key in first if first[key] != second[key]} <= {"version", "created"}
+
+
+# ---------------------------------------------------------------- what decides an outcome, and bounds the figures
+
+
+def test_prediction_sets_come_with_three_labels_and_operating_points_do_not(manifest: Manifest) -> None:
+    sets = manifest.prediction_sets
+    assert sets is not None
+    assert (sets.promised, sets.threshold <= 0.1) == (0.9, True)
+    assert sets.coverage.value > 0.8
+    assert 1 <= sets.mean_size < 2
+    assert manifest.operating_points == ()
+
+
+def test_the_detector_travels_with_the_bundle(manifest: Manifest, bundle: Bundle, trained: Trained) -> None:
+    described, detector = manifest.novelty, bundle.detector
+    assert described is not None
+    assert detector is not None
+    # The last map of each of the two resolutions before the coarsest.
+    assert described.features == 64 + 128 == len(detector.centre)
+    assert described.promised == PROMISED
+    assert [(kind.kind, kind.near, kind.images) for kind in described.foreign] == [
+        ("noise", False, 3),
+        ("blank pictures", False, 3),
+        ("charts, drawn", False, 3),
+        ("pages of text and tables, drawn", False, 3),
+        ("CT slices of the head, drawn", False, 3),
+        ("own test images, inverted", True, 12),
+        ("own test images, turned by 90 degrees", True, 12),
+        ("own test images, upside down", True, 12),
+    ]
+    served = build(manifest.architecture, (40, 40), 3)
+    served.load_weights(bundle.weights)
+    scores = detector.scores(features(featured(served), trained.test.pixels, np.arange(12)))
+    assert described.passed == pytest.approx((scores <= described.threshold).mean(), abs=1e-6)
+    assert described.passed > 0.5
+
+
+def test_floors_are_those_of_the_same_parts(manifest: Manifest) -> None:
+    assert manifest.floors is not None
+    # Colour alone tells the shapes apart; their borders hold none of it.
+    assert manifest.floors.thumbnail.balanced_accuracy.value > manifest.floors.border.balanced_accuracy.value
+
+
+def test_steadiness_is_measured_in_every_variant(manifest: Manifest) -> None:
+    assert [variant.name for variant in manifest.steadiness] == [variant.name for variant in VARIANTS]
+    accuracy = manifest.evaluation.metric("accuracy")
+    assert accuracy is not None
+    for variant in manifest.steadiness:
+        assert variant.images == 12
+        assert variant.accuracy.value == pytest.approx(accuracy.value + variant.change)
+        assert variant.refused is not None
+        if variant.name in LOSSLESS:
+            assert (variant.change, variant.unchanged, variant.largest_shift) == (0, 1, 0)
+
+
+def test_nothing_is_known_of_sources_that_were_not_held_out(manifest: Manifest) -> None:
+    assert manifest.across == ()
+
+
+HELD_OUT = HeldOut.model_validate_json(json.dumps(valid_manifest()["across"][0]))
+
+
+@pytest.fixture(scope="module")
+def binary(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """A bundle of two labels, one of them positive, that was measured on other folders, too."""
+    root = tmp_path_factory.mktemp("binary")
+    write_task(root / "models", "shapes", ("disc", "square"), positive="square")
+    (root / "shapes.toml").write_text(QUICK)
+    store = Store(root / "models")
+    plan = draw_up("shapes", draw_images(root / "images", ("disc", "square")), root / "shapes.toml", store)
+    train, validation, test = (
+        load_images(plan.folder, part, plan.recipe.preprocessing) for _, part in plan.split.parts()
+    )
+    tuned = fine_tune(plan.recipe, train, validation, root / "run", None)
+    others = draw_images(root / "others", ("cross", "ring", "bar"), each=4)
+    alike = draw_images(root / "alike", ("disc", "square"), each=2, index=False)
+    elsewhere = Elsewhere((HELD_OUT,), (others,), (alike,))
+    publish(store, plan, tuned, (train, validation, test), NOTHING, elsewhere, unwatched)
+    return store.read("shapes", 1)
+
+
+def test_a_task_with_a_positive_finding_has_operating_points(binary: Bundle) -> None:
+    points = binary.manifest.operating_points
+    assert [(point.name, point.label) for point in points] == [
+        ("rule_out", "square"),
+        ("balanced", "square"),
+        ("rule_in", "square"),
+    ]
+    thresholds = [point.threshold for point in points]
+    assert thresholds == sorted(thresholds)
+    assert binary.manifest.prediction_sets is None
+
+
+def test_other_folders_are_measured_first_and_by_source(binary: Bundle) -> None:
+    described = binary.manifest.novelty
+    assert described is not None
+    assert [(kind.kind, kind.near, kind.images) for kind in described.foreign[:4]] == [
+        ("others", False, 12),
+        ("others: source 0", False, 6),
+        ("others: source 1", False, 6),
+        ("alike", True, 4),
+    ]
+    assert len(described.foreign) == 12
+
+
+def test_figures_of_held_out_sources_go_with_the_bundle(binary: Bundle) -> None:
+    assert binary.manifest.across == (HELD_OUT,)
+    assert "elsewhere" in (binary.weights.parent / "card.md").read_text()
 
 
 # ---------------------------------------------------------------- what must not be published
@@ -191,7 +315,7 @@ def with_head(trained: Trained, kernel: Any) -> FineTuned:
 def refused(trained: Trained, tuned: FineTuned, store_root: Path) -> None:
     store = Store(store_root)
     try:
-        publish(store, trained.plan, tuned, trained.validation, trained.test, NOTHING)
+        put(store, trained.plan, tuned, trained.parts)
     finally:
         assert [path.name for path in (store_root / "shapes").iterdir()] == ["task.toml"]
 
@@ -232,7 +356,7 @@ def test_a_flat_classifier_can_be_published_and_says_so(trained: Trained, store_
     """One that answers always the same: figures that are not defined do not stop it."""
     kernel = np.zeros((128, 3), np.float32)
     tuned = with_head(trained, kernel)
-    manifest = publish(Store(store_root), trained.plan, tuned, trained.validation, trained.test, NOTHING)
+    manifest = put(Store(store_root), trained.plan, tuned, trained.parts)
     disc, square, _ = manifest.evaluation.per_label
     assert disc.recall is not None
     assert disc.recall.value == 1
@@ -248,7 +372,7 @@ def test_a_training_in_mixed_precision_is_published_in_single_precision(
     finally:
         keras.config.set_dtype_policy("float32")
     assert tuned.classifier.get_layer("block1_conv").compute_dtype == "bfloat16"
-    manifest = publish(Store(store_root), trained.plan, tuned, trained.validation, trained.test, NOTHING)
+    manifest = put(Store(store_root), trained.plan, tuned, trained.parts)
     assert manifest.weights.halving.largest_probability_change < LARGEST_CHANGE
     accuracy = manifest.evaluation.metric("accuracy")
     assert accuracy is not None
@@ -266,7 +390,7 @@ def test_the_bundle_says_what_its_weights_have_seen(root: Path, manifest: Manife
 
 def test_what_the_initial_weights_have_seen_is_handed_on(trained: Trained, store_root: Path) -> None:
     before = Fingerprints(np.array([3], np.uint64), np.array([5], np.uint64))
-    publish(Store(store_root), trained.plan, trained.tuned, trained.validation, trained.test, before)
+    put(Store(store_root), trained.plan, trained.tuned, trained.parts, before)
     found = Store(store_root).seen("shapes", 1)
     assert found is not None
     assert {3} < set(found.images.tolist())
@@ -277,12 +401,12 @@ def test_figures_on_groups_that_were_seen_are_not_published(trained: Trained, st
     test = seen.fingerprints(trained.plan.folder, trained.plan.split.test[:1])
     for known in (Fingerprints(test.images, NOTHING.groups), Fingerprints(NOTHING.images, test.groups)):
         with pytest.raises(NotPublishable, match=r"computed on \d images that training has seen"):
-            publish(Store(store_root), trained.plan, trained.tuned, trained.validation, trained.test, known)
+            put(Store(store_root), trained.plan, trained.tuned, trained.parts, known)
     split = trained.plan.split
     leaking = dataclasses.replace(split, train=(*split.train, split.test[0]))
     plan = dataclasses.replace(trained.plan, split=leaking)
     with pytest.raises(NotPublishable, match="or whose group it has seen"):
-        publish(Store(store_root), plan, trained.tuned, trained.validation, trained.test, NOTHING)
+        put(Store(store_root), plan, trained.tuned, trained.parts)
     assert [path.name for path in (store_root / "shapes").iterdir()] == ["task.toml"]
 
 
@@ -292,9 +416,13 @@ def test_labels_that_occur_together_are_published_too(trained: Trained, store_ro
         return Images(images.pixels, np.stack([disc, disc | square, stripes], axis=1), images.samples)
 
     plan = dataclasses.replace(trained.plan, recipe=trained.plan.recipe.model_copy(update={"activation": "sigmoid"}))
-    publish(Store(store_root), plan, trained.tuned, several(trained.validation), several(trained.test), NOTHING)
+    train, validation, test = (several(part) for part in trained.parts)
+    put(Store(store_root), plan, trained.tuned, (train, validation, test))
     manifest = Store(store_root).read("shapes", 1).manifest
     assert manifest.calibration.activation == "sigmoid"
     assert manifest.evaluation.confusion is None
+    # Neither says anything of several labels at once; the detector does not ask for labels.
+    assert (manifest.operating_points, manifest.prediction_sets) == ((), None)
+    assert manifest.novelty is not None
     assert not (store_root / "shapes/1/report/confusion.png").exists()
     assert sum(entry.support for entry in manifest.evaluation.per_label) > len(trained.test.samples)

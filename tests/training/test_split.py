@@ -93,6 +93,17 @@ def test_each_source_of_a_label_keeps_its_share_too() -> None:
             assert found[kind] == pytest.approx(count * share, abs=2)
 
 
+def test_what_is_left_over_of_each_source_does_not_gather_in_one_part() -> None:
+    # Many sources of one or three groups: alone, each would give validation all, and test nothing.
+    few = by_source({(label, f"s{n}"): 2 + 4 * (n % 2) for n in range(20) for label in "ab"})
+    split = split_by_group(few, SHARES, seed=1)
+    for label in "ab":
+        held = [sum(sample.label == label for sample in part) for part in (split.validation, split.test)]
+        assert held[0] == pytest.approx(held[1], abs=2)
+    sizes = [len(part) for part in folds(few, 4, seed=1)]
+    assert max(sizes) - min(sizes) <= 8
+
+
 def test_what_is_trained_on_only_is_in_no_other_part() -> None:
     counts = {("a", "real"): 60, ("b", "real"): 60, ("a", "drawn"): 30, ("b", "drawn"): 30}
     everything = by_source(counts)
