@@ -42,11 +42,11 @@ def operating_points(
     chances, truths = probabilities(validation.logits, calibration)[:, place], validation.truths[:, place]
     asked = probabilities(test.logits, calibration)[:, place]
     policies: dict[PointName, str] = {
-        "rule_out": f"The highest threshold that finds at least {100 * SENSITIVITY:.0f} % of the positive validation "
-        "images, and no higher than the balanced one.",
+        "rule_out": f"It finds at least {100 * SENSITIVITY:.0f} % of the positive validation images. Of the thresholds "
+        "that just keep this promise and that of rule-in it is the lower, so that what lies between stays open.",
         "balanced": "The threshold with the highest sum of sensitivity and specificity on validation (Youden 1950).",
-        "rule_in": f"The lowest threshold that leaves alone at least {100 * SPECIFICITY:.0f} % of the negative "
-        "validation images, and no lower than the balanced one.",
+        "rule_in": f"It leaves alone at least {100 * SPECIFICITY:.0f} % of the negative validation images. Of the "
+        "thresholds that just keep this promise and that of rule-out it is the higher.",
     }
     thresholds = choose_thresholds(chances, truths)
     points = []
@@ -83,7 +83,9 @@ def choose_thresholds(chances: Floats, positive: Bools) -> dict[PointName, float
     balanced = float(cuts[best[len(best) // 2]])
     rule_out = float(cuts[np.flatnonzero(sensitivity >= SENSITIVITY)[-1]])
     rule_in = float(cuts[np.flatnonzero(specificity >= SPECIFICITY)[0]])
-    return {"rule_out": min(rule_out, balanced), "balanced": balanced, "rule_in": max(rule_in, balanced)}
+    # Those of a good classifier cross: then each keeps the other's promise as well as its own, and more of it.
+    low, high = min(rule_out, rule_in), max(rule_out, rule_in)
+    return {"rule_out": min(low, balanced), "balanced": balanced, "rule_in": max(high, balanced)}
 
 
 # ---------------------------------------------------------------- prediction sets

@@ -25,6 +25,15 @@ def test_thresholds_keep_their_promises_and_rise(skill: float) -> None:
     assert (chances[~ill] < found["rule_in"]).mean() >= 0.95
 
 
+def test_the_points_of_a_good_classifier_leave_something_open() -> None:
+    tail = 0.52 * np.linspace(0, 1, 200) ** 2
+    found = choose_thresholds(np.concatenate([tail, 1 - tail]), np.arange(400) >= 200)
+    # Five in a hundred of the ill lie below 0.53, five of the others above 0.47.
+    assert found["rule_out"] == pytest.approx(0.47, abs=0.01)
+    assert found["rule_in"] == pytest.approx(0.53, abs=0.01)
+    assert found["rule_out"] < found["balanced"] < found["rule_in"]
+
+
 def test_the_balanced_point_has_the_highest_sum() -> None:
     given = binary(2, 1.0)
     chances, ill = probabilities(given.logits, ONCE)[:, 1], given.truths[:, 1]

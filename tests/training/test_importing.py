@@ -124,7 +124,7 @@ def test_the_manifest_says_where_it_comes_from(imported: Imported, saved: Path, 
 def test_the_figures_are_measured_and_good(imported: Imported) -> None:
     accuracy = imported.manifest.evaluation.metric("accuracy")
     assert accuracy is not None
-    assert accuracy.value > 0.9
+    assert accuracy.value > 0.8
 
 
 def test_the_card_says_that_nobody_knows_what_the_model_has_seen(imported: Imported, saved: Path) -> None:

@@ -7,8 +7,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from services.bundle.store import Store
-from tests.training.conftest import RECIPE
+from tests.training.conftest import RECIPE, draw_images
 from training.__main__ import app
+
+pytestmark = pytest.mark.usefixtures("few_foreign")
 
 
 def invoke(*words: object) -> Result:
@@ -29,13 +31,26 @@ def finished(images: Path, recipe_path: Path, store_root: Path, tmp_path: Path) 
 
 
 def test_a_finished_run_is_published_without_its_recipe_at_hand(
-    finished: Path, images: Path, recipe_path: Path, store_root: Path
+    finished: Path, images: Path, recipe_path: Path, store_root: Path, tmp_path: Path
 ) -> None:
     recipe_path.unlink()
-    result = invoke("publish", finished, "--data", images, "--model-store", store_root, "--keep")
+    folders = [draw_images(tmp_path / name, each=2, index=False) for name in ("others", "more", "alike")]
+    strange = [
+        word
+        for option, path in zip(("--foreign", "--foreign", "--near"), folders, strict=True)
+        for word in (option, path)
+    ]
+    result = invoke("publish", finished, "--data", images, "--model-store", store_root, "--keep", *strange)
     assert result.exit_code == 0, result.stderr
     assert f"Published {store_root / 'shapes' / '1'}" in result.stdout
-    assert Store(store_root).read("shapes", 1).manifest.origin.seed == 3
+    manifest = Store(store_root).read("shapes", 1).manifest
+    assert manifest.origin.seed == 3
+    assert manifest.novelty is not None
+    assert [(kind.kind, kind.near, kind.images) for kind in manifest.novelty.foreign[:3]] == [
+        ("others", False, 6),
+        ("more", False, 6),
+        ("alike", True, 6),
+    ]
     assert finished.exists()
     assert invoke("publish", finished, "--data", images, "--model-store", store_root).exit_code == 0
     assert not finished.exists()
@@ -74,3 +89,19 @@ def test_a_folder_that_is_no_run_is_told(images: Path, store_root: Path, tmp_pat
         result = invoke("publish", place, "--data", images, "--model-store", store_root)
         assert result.exit_code == 1
         assert "recipe.toml cannot be read" in result.stderr
+
+
+def test_what_is_known_elsewhere_is_read_before_any_work(
+    finished: Path, images: Path, store_root: Path, tmp_path: Path
+) -> None:
+    for option, told in (
+        ("--across", "cannot be read"),
+        ("--foreign", "is not a folder"),
+        ("--near", "is not a folder"),
+    ):
+        words = ("--data", images, "--model-store", store_root, option, tmp_path / "nowhere")
+        result = invoke("publish", finished, *words)
+        assert result.exit_code == 1
+        assert f"nowhere {told}" in result.stderr
+        assert "Decoding" not in result.stderr
+    assert finished.exists()

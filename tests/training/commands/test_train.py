@@ -19,6 +19,8 @@ from tests.training.conftest import LABELS, RECIPE, Trained, draw_images, little
 
 PROJECT = Path(__file__).resolve().parents[3]
 
+pytestmark = pytest.mark.usefixtures("few_foreign")
+
 
 @pytest.fixture
 def options(images: Path, recipe_path: Path, store_root: Path, tmp_path: Path) -> dict[str, Path]:
@@ -103,7 +105,7 @@ def test_the_run_folder_has_a_usual_place_and_goes_when_the_bundle_is_there(
 
 
 def test_a_wrong_path_is_named(options: dict[str, Path], tmp_path: Path) -> None:
-    for option in ("--data", "--recipe", "--weights"):
+    for option in ("--data", "--recipe", "--weights", "--across", "--foreign", "--near"):
         assert "nowhere" in complaint(command(options | {option: tmp_path / "nowhere"})), option
 
 
