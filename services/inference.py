@@ -33,6 +33,7 @@ from services.prediction import (
 from services.shelf import Live
 
 _MOST_SUGGESTED = 3
+_BLANK = "The image is nearly blank, so there is nothing to answer."
 
 
 class Predictor:
@@ -118,11 +119,14 @@ class Predictor:
         finished = time.perf_counter()
         chances = probabilities(answer.logits, live.manifest.calibration)
         novelty = _novelty(live, answer.features)
-        notes = (*raster.notes, *told, *quality.notes(raster, tensor, preprocessing))
-        if novelty is not None and novelty.foreign:
-            suggested = _suggested(raster, others)
-            outcome, kind = Outcome(None, None, reason=_foreign(live, suggested)), "not_applicable"
-            notes = (*notes, *_inverted(live, tensor))
+        notes = (*raster.notes, *told, *quality.notes(raster, preprocessing))
+        # A model never names what is not there, whatever its detector makes of an empty picture.
+        blank = quality.blank(tensor, preprocessing)
+        if blank or (novelty is not None and novelty.foreign):
+            suggested = () if blank else _suggested(raster, others)
+            reason = _BLANK if blank else _foreign(live, suggested)
+            outcome, kind = Outcome(None, None, reason=reason), "not_applicable"
+            notes = (*notes, *(() if blank else _inverted(live, tensor)))
             maps = None
         else:
             suggested, maps = (), answer.saliency
@@ -200,8 +204,10 @@ def _foreign(live: Live, suggested: Sequence[Live]) -> str:
     if not suggested:
         return reason
     picture = suggested[0].task.picture
-    alike = [other.task.title for other in suggested if other.task.picture == picture]
-    return f"{reason} It looks like {picture}: try {' or '.join(alike)}."
+    alike = " or ".join(other.task.title for other in suggested if other.task.picture == picture)
+    if picture == live.task.picture:
+        return f"This is not quite what the model knows, although it looks like {picture}: try {alike}."
+    return f"{reason} It looks like {picture}: try {alike}."
 
 
 def _inverted(live: Live, tensor: NDArray[np.uint8]) -> tuple[str, ...]:

@@ -9,16 +9,15 @@ from services.bundle.manifest import Preprocessing
 from services.imaging import Raster
 
 _SAMPLES = 128
-_BLANK = 4.0
+_BLANK = 1.5
 _TINT = 20.0
 
 
-def notes(raster: Raster, tensor: NDArray[np.uint8], preprocessing: Preprocessing) -> Iterator[str]:
+def notes(raster: Raster, preprocessing: Preprocessing) -> Iterator[str]:
     """Say what is wrong with an image.
 
     Args:
         raster: as it was decoded.
-        tensor: uint8 [height, width, 3], what the model sees of it.
         preprocessing: of the model; a model of grey pictures looks for a tint.
     """
     if raster.deep:
@@ -30,10 +29,13 @@ def notes(raster: Raster, tensor: NDArray[np.uint8], preprocessing: Preprocessin
             f"The image is small: {raster.width} x {raster.height} pixels. The model was made for pictures of at least "
             f"{smallest} pixels on each side."
         )
-    if _contrast(tensor, preprocessing.pad) < _BLANK:
-        yield "The image is nearly blank."
     if preprocessing.colour == "grey" and _tint(raster) > _TINT:
         yield "The image is strongly tinted, and the model looks at grey levels alone; send it without colour."
+
+
+def blank(tensor: NDArray[np.uint8], preprocessing: Preprocessing) -> bool:
+    """Whether next to nothing is on the picture that the model sees, uint8 [height, width, 3]."""
+    return _contrast(tensor, preprocessing.pad) < _BLANK
 
 
 def _contrast(tensor: NDArray[np.uint8], pad: int) -> float:

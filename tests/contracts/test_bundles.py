@@ -172,16 +172,12 @@ def test_its_operating_points_and_sets_keep_near_to_their_promises(task: str, ve
 
 
 @each_bundle
-def test_noise_and_blank_pictures_are_refused(proven: Registry, task: str, version: int) -> None:
+def test_noise_is_refused(proven: Registry, task: str, version: int) -> None:
     live = proven.live(task, version)
     if live.detector is None or live.manifest.novelty is None:
         pytest.skip("imported weights come without a detector")
     random = np.random.default_rng(5)
-    strangers = [
-        *random.integers(0, 256, (4, 300, 280, 3), dtype=np.uint8),
-        *(np.full((200, 240, 3), level, np.uint8) for level in (0, 128, 255)),
-    ]
-    for stranger in strangers:
+    for stranger in random.integers(0, 256, (4, 300, 280, 3), dtype=np.uint8):
         answer = live.network.answer(prepare(stranger, live.manifest.preprocessing))
         assert live.detector.scores(answer.features[None])[0] > live.manifest.novelty.threshold
 

@@ -1,5 +1,6 @@
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -198,6 +199,20 @@ def test_a_foreign_image_is_not_answered_and_a_task_that_knows_it_is_named(
     assert len(prediction.probabilities) == 2
 
 
+def test_a_task_of_the_same_pictures_is_named_without_contradiction(
+    predictor: Predictor, wary: Registry, image: Path
+) -> None:
+    image.write_bytes(encode(noise()))
+    other = wary.live("anything")
+    alike = replace(other, task=other.task.model_copy(update={"picture": "a chest X-ray"}))
+
+    async def ask() -> Prediction:
+        return await predictor.predict(wary.live("chest"), image, None, [alike])
+
+    reason = anyio.run(ask).reason
+    assert reason == "This is not quite what the model knows, although it looks like a chest X-ray: try Anything."
+
+
 def test_where_no_other_task_knows_it_none_is_named(predictor: Predictor, wary: Registry, image: Path) -> None:
     image.write_bytes(encode(noise()))
 
@@ -207,6 +222,15 @@ def test_where_no_other_task_knows_it_none_is_named(predictor: Predictor, wary: 
     prediction = anyio.run(ask)
     assert (prediction.outcome, prediction.suggested_tasks) == ("not_applicable", ())
     assert prediction.reason == FORM.format("a photograph of loose pills")
+
+
+def test_a_blank_image_is_never_answered(predictor: Predictor, registry: Registry, image: Path) -> None:
+    image.write_bytes(encode(np.full((60, 50, 3), 90, np.uint8)))
+    # Whether or not there is a detector.
+    assert registry.live("shapes").detector is None
+    prediction = answer(predictor, registry, image)
+    assert (prediction.outcome, prediction.finding, prediction.suggested_tasks) == ("not_applicable", None, ())
+    assert prediction.reason == "The image is nearly blank, so there is nothing to answer."
 
 
 def test_an_image_of_the_models_own_kind_costs_no_other_run(

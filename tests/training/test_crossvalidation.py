@@ -53,7 +53,7 @@ def plan(tmp_path: Path, store_root: Path) -> Plan:
 def test_each_fold_is_trained_once_and_measured_on_what_it_has_not_seen(tmp_path: Path, store_root: Path) -> None:
     (tmp_path / "r.toml").write_text(LEARNS)
     plan = draw_up("shapes", draw_images(tmp_path / "images", each=12), tmp_path / "r.toml", Store(store_root))
-    rounds, _ = by_fold(plan.folder, 3, 1)
+    rounds, _ = by_fold(plan.folder, 3, 1, plan.recipe.material)
     said: list[str] = []
     measured = run_rounds(plan, rounds, tmp_path / "run", said)
     assert said == [f"Training {number} of 3: fold {number} is the test part." for number in (1, 2, 3)]
@@ -83,7 +83,7 @@ def test_each_fold_is_trained_once_and_measured_on_what_it_has_not_seen(tmp_path
 
 
 def test_what_is_kept_of_a_round_are_numbers(plan: Plan, tmp_path: Path) -> None:
-    rounds, _ = by_source(plan.folder, 2, 1)
+    rounds, _ = by_source(plan.folder, 2, 1, plan.recipe.material)
     first, _ = run_rounds(plan, rounds, tmp_path / "run")
     path = tmp_path / "run" / "round-1.npz"
     with np.load(path, allow_pickle=False) as file:
@@ -95,7 +95,7 @@ def test_what_is_kept_of_a_round_are_numbers(plan: Plan, tmp_path: Path) -> None
         }
         logits = file["logits"]
         assert logits.shape == (first.test.images, 3)
-        assert float(file["temperature"]) == first.temperature >= 1
+        assert float(file["temperature"]) == first.temperature > 0
     for spoilt in (path.read_bytes()[:100], b"", b"numbers"):
         path.write_bytes(spoilt)
         with pytest.raises(RunMismatch, match=r"round-1\.npz is damaged; remove it"):
@@ -108,7 +108,7 @@ def test_what_is_kept_of_a_round_are_numbers(plan: Plan, tmp_path: Path) -> None
 def test_a_run_of_other_folds_is_told(plan: Plan, tmp_path: Path) -> None:
     (plan.folder.root / plan.folder.samples[0].path).write_bytes(b"\x89PNG\r\n\x1a\n torn")
     for count in (3, 4):
-        rounds, _ = by_fold(plan.folder, count, 1)
+        rounds, _ = by_fold(plan.folder, count, 1, plan.recipe.material)
         with pytest.raises(ImagesInvalid if count == 3 else RunMismatch) as refused:
             run_rounds(plan, rounds, tmp_path / "run")
         told = {3: plan.folder.samples[0].path, 4: "holds a run of another split"}
@@ -124,7 +124,7 @@ def test_weights_that_have_seen_the_images_are_refused(plan: Plan, store_root: P
     manifest["seen"]["sha256"] = hashlib.sha256(known).hexdigest()
     (bundle / "seen.npz").write_bytes(known)
     (bundle / "manifest.json").write_text(json.dumps(manifest))
-    rounds, _ = by_fold(plan.folder, 3, 1)
+    rounds, _ = by_fold(plan.folder, 3, 1, plan.recipe.material)
     with pytest.raises(NotPublishable, match="on 4 images that training has seen, or whose group it has seen"):
         cross_validate(plan, rounds, tmp_path / "run", bundle / "model.weights.h5", still, print)
     assert not (tmp_path / "run").exists()
@@ -137,7 +137,7 @@ def test_several_labels_of_an_image_are_measured_too(tmp_path: Path, store_root:
     (images / "index.csv").write_text(index.replace("disc/000.png,disc,", f"disc/000.png,{both},"))
     (tmp_path / "r.toml").write_text(QUICK.replace("batch_size = 8", 'batch_size = 8\nactivation = "sigmoid"'))
     plan = draw_up("shapes", images, tmp_path / "r.toml", Store(store_root))
-    rounds, _ = by_source(plan.folder, 2, 1)
+    rounds, _ = by_source(plan.folder, 2, 1, plan.recipe.material)
     report = summarise(plan, "source", run_rounds(plan, rounds, tmp_path / "run"), ())
     assert report.confusion is None
     assert sorted(report_files(report)) == ["report.json", "spread.png"]

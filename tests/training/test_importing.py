@@ -114,8 +114,8 @@ def test_the_manifest_says_where_it_comes_from(imported: Imported, saved: Path, 
     assert sum(entry.support for entry in manifest.evaluation.per_label) == 48
     assert imported.said == []
     # What needs the images of training is not there; what needs measuring alone is.
-    assert manifest.novelty is manifest.floors is None
-    assert manifest.across == manifest.steadiness == manifest.operating_points == ()
+    assert (manifest.novelty, manifest.floors) == (None, None)
+    assert (manifest.across, manifest.steadiness, manifest.operating_points) == ((), (), ())
     assert not (imported.root / "shapes/1/novelty.npz").exists()
     assert manifest.prediction_sets is not None
     assert manifest.prediction_sets.coverage.value > 0.8

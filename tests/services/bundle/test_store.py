@@ -158,7 +158,7 @@ def test_a_detector_that_was_changed_is_refused(root: Path) -> None:
     publish_tiny(root, detector=True)
     path = root / "shapes" / "2" / "novelty.npz"
     path.write_bytes(path.read_bytes() + b" ")
-    with pytest.raises(ManifestInvalid, match="novelty.npz is not the file that the manifest describes"):
+    with pytest.raises(ManifestInvalid, match=r"novelty\.npz is not the file that the manifest describes"):
         Store(root).read("shapes", 2)
 
 
