@@ -181,7 +181,7 @@ def test_no_exchange_leaves_even_a_single_bright_pixel(monkeypatch: pytest.Monke
 
 def test_half_of_the_images_lie_under_a_frame_of_one_level() -> None:
     images = np.tile(np.array([10.0, 20.0, 30.0], np.float32), (200, 40, 48, 1))
-    framed = 0
+    framed, widths = 0, []
     for image in run(layer("margin"), images):
         painted = (image != images[0]).any(axis=-1)
         if not painted.any():
@@ -194,7 +194,10 @@ def test_half_of_the_images_lie_under_a_frame_of_one_level() -> None:
         np.testing.assert_array_equal(kept, rows[:, None] & columns[None, :])
         assert rows[16:24].all()
         assert columns[20:28].all()
+        widths.append([rows.argmax(), rows[::-1].argmax(), columns.argmax(), columns[::-1].argmax()])
     assert framed == pytest.approx(100, abs=25)
+    # Each side has a width of its own.
+    assert np.abs(np.corrcoef(np.array(widths).T) - np.eye(4)).max() < 0.4
 
 
 def test_plain_levels_are_black_and_white_a_quarter_of_the_time_each() -> None:
@@ -277,6 +280,21 @@ def test_compression_loses_what_jpeg_loses(quality: int, monkeypatch: pytest.Mon
             assert loss > 0.5
             # Far nearer to what Pillow makes of the picture than the picture is.
             assert np.abs(one - theirs).mean() < loss / 3 + 0.3
+
+
+@pytest.mark.parametrize("quality", [30, 50, 85])
+def test_frequencies_are_quantised_in_the_steps_of_other_encoders(
+    quality: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = io.BytesIO()
+    Image.fromarray(paint(1)).save(file, "JPEG", quality=quality)
+    with Image.open(file) as image:
+        tables = image.quantization  # type: ignore[attr-defined]
+    squeezing = force(layer("compression"), monkeypatch, at=at_quality(quality))
+    steps = np.asarray(squeezing._steps(pictures(1), 3)).reshape(3, 64)
+    for plane, table in zip(steps, (0, 1, 1), strict=True):
+        # Others scale by whole percents; at a quality of 50, by a hundred.
+        np.testing.assert_allclose(plane, tables[table], atol=quality != 50)  # noqa: PLR2004
 
 
 def test_what_was_compressed_once_loses_little_more(monkeypatch: pytest.MonkeyPatch) -> None:

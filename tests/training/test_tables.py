@@ -2,12 +2,11 @@
 
 import pytest
 
-from services.bundle.evaluation import Estimate
+from services.bundle.evaluation import Estimate, Floor, Floors
 from tests.training.answering import ONCE, guesses
 from training.assessment import Assessed, Assessment
 from training.comparison import Contender, compare
 from training.evaluation import evaluate, measure
-from training.floors import Floor, Floors
 from training.tables import show
 
 LABELS = ("[red]a[/red]", "b :apple:", "c")
