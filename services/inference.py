@@ -18,7 +18,7 @@ from services.bundle.hints import hintable, take_hint
 from services.bundle.overlay import overlay
 from services.bundle.preprocessing import prepare
 from services.errors import MalformedRequest, Overloaded
-from services.imaging import Raster, decode
+from services.imaging import DICOM, Raster, decode
 from services.modality import require_modality
 from services.outcome import Outcome, conclude
 from services.prediction import (
@@ -191,6 +191,10 @@ def _suggested(raster: Raster, others: Sequence[Live]) -> tuple[Live, ...]:
     """
     found = []
     for other in others:
+        taken = other.task.dicom.modalities
+        if raster.media_type == DICOM and (not taken or raster.modality not in {None, *taken}):
+            # That task would refuse the file by its header.
+            continue
         answer = other.network.answer(prepare(raster.pixels, other.manifest.preprocessing))
         novelty = _novelty(other, answer.features)
         if novelty is not None and not novelty.foreign:

@@ -133,7 +133,7 @@ def server(settings: Settings) -> Iterator[str]:
         thread.join(30)
 
 
-def wait_until_ready(client: httpx2.Client, seconds: float = 60) -> None:
+def wait_until_ready(client: httpx2.Client, seconds: float = 240) -> None:
     """Wait for /readyz to say yes."""
     deadline = time.monotonic() + seconds
     while client.get("/readyz").status_code != 200:

@@ -21,7 +21,7 @@ def test_the_answer_to_the_example_is_the_real_one(graphs: Path, tmp_path: Path)
     expected = json.loads(shown[1])
     settings = Settings(graph_cache=graphs, uploads=tmp_path)
     with TestClient(create_app(settings)) as client:
-        wait_until_ready(client, 120)
+        wait_until_ready(client, 600)
         image = (ROOT / "model_store" / "drugs" / "example.png").read_bytes()
         answer = client.post("/api/v1/tasks/drugs/predictions", files={"image": ("example.png", image)}).json()
     assert answer.keys() == expected.keys()
