@@ -294,7 +294,7 @@ def test_frequencies_are_quantised_in_the_steps_of_other_encoders(
     steps = np.asarray(squeezing._steps(pictures(1), 3)).reshape(3, 64)
     for plane, table in zip(steps, (0, 1, 1), strict=True):
         # Others scale by whole percents; at a quality of 50, by a hundred.
-        np.testing.assert_allclose(plane, tables[table], atol=quality != 50)  # noqa: PLR2004
+        np.testing.assert_allclose(plane, tables[table], atol=float(quality != 50))
 
 
 def test_what_was_compressed_once_loses_little_more(monkeypatch: pytest.MonkeyPatch) -> None:
