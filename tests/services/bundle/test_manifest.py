@@ -88,7 +88,7 @@ def wrong_values() -> Iterator[Any]:
             allowed |= {int, float}
         if place[-1] in FIGURES:
             allowed |= {dict, type(None)}
-        if place[-1] in {"seen", "confusion", "prediction_sets", "novelty", "floors", "refused"}:
+        if place[-1] in {"seen", "confusion", "prediction_sets", "novelty", "floors", "refused", "window"}:
             # Whether they may be null depends on other fields.
             allowed |= {type(None)}
         for wrong in values:

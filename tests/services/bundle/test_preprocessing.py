@@ -38,6 +38,7 @@ def preprocessing(**changed: Any) -> Preprocessing:
         "fit": "letterbox",
         "interpolation": "bilinear",
         "pad": 127,
+        "window": None,
         "window_percentiles": (0.5, 99.5),
     }
     return Preprocessing(**fields | changed)
@@ -178,11 +179,9 @@ def test_the_window_is_the_manifests() -> None:
     picture = radiograph(64, 48).astype(np.float32)
     for window in ((0.0, 100.0), (0.5, 99.5), (10.0, 70.0)):
         assert np.array_equal(
-            prepare(picture, preprocessing(window=None, window_percentiles=window))[..., 0], stretch(picture, *window)
+            prepare(picture, preprocessing(window_percentiles=window))[..., 0], stretch(picture, *window)
         )
-    narrow, wide = (
-        prepare(picture, preprocessing(window=None, window_percentiles=(0.0, high))) for high in (70.0, 100.0)
-    )
+    narrow, wide = (prepare(picture, preprocessing(window_percentiles=(0.0, high))) for high in (70.0, 100.0))
     assert narrow.mean() > wide.mean() + 10
 
 
