@@ -177,7 +177,8 @@ def test_noise_is_refused(proven: Registry, task: str, version: int) -> None:
     if live.detector is None or live.manifest.novelty is None:
         pytest.skip("imported weights come without a detector")
     random = np.random.default_rng(5)
-    for stranger in random.integers(0, 256, (4, 300, 280, 3), dtype=np.uint8):
+    size = (live.manifest.preprocessing.height, live.manifest.preprocessing.width, 3)
+    for stranger in random.integers(0, 256, (4, *size), dtype=np.uint8):
         answer = live.network.answer(prepare(stranger, live.manifest.preprocessing))
         assert live.detector.scores(answer.features[None])[0] > live.manifest.novelty.threshold
 
