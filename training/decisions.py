@@ -10,7 +10,7 @@ from services.bundle.evaluation import Estimate
 from services.bundle.manifest import Calibration
 from training.answers import Answers
 from training.bootstrap import estimate, resamples
-from training.metrics import Bools, Floats
+from training.metrics import Bools, Floats, ratio
 
 SENSITIVITY = 0.95
 """Of the positive validation images that rule-out finds, at least."""
@@ -124,10 +124,7 @@ def _share(met: Bools, among: Bools, answers: Answers, seed: int) -> Estimate:
     """The share of some images that meet a condition, with its interval over groups."""
     groups = len({sample.group for sample, taken in zip(answers.samples, among, strict=True) if taken})
     hits, whole = (met & among).astype(np.float64), among.astype(np.float64)
-    drawn = []
-    for weights in resamples(answers.samples, seed):
-        total = weights @ whole
-        drawn.append(np.divide(weights @ hits, total, out=np.full(len(total), np.nan), where=total > 0))
+    drawn = [ratio(weights @ hits, weights @ whole) for weights in resamples(answers.samples, seed)]
     found = estimate(float(hits.sum() / whole.sum()), np.concatenate(drawn), groups)
     if found is None:
         message = "there is no image to measure on"
