@@ -97,6 +97,13 @@ class PredictionSetsShape(Shape):
     single: MetricShape = Field(description="Share of the test images whose set is one label.")
 
 
+class WithheldShape(Shape):
+    """How a detector fares on a kind of image of which it was shown none."""
+
+    auroc: float = Field(description="Area under the ROC curve between the test images and these.")
+    refused: float = Field(description="Share of these that it would have refused.")
+
+
 class ForeignShape(Shape):
     """How the detector of foreign images fared on one kind of them."""
 
@@ -105,6 +112,9 @@ class ForeignShape(Shape):
     images: int
     auroc: float = Field(description="Area under the ROC curve between the test images and these.")
     refused: float = Field(description="Share of these that were refused.")
+    withheld: WithheldShape | None = Field(
+        description="The same had the detector been shown all other kinds but this one; null where it was shown none."
+    )
 
 
 class NoveltyShape(Shape):

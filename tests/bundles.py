@@ -33,6 +33,7 @@ from services.bundle.architectures import build
 from services.bundle.graph import Architecture
 from services.bundle.layers import build_layers
 from services.bundle.manifest import Calibration, Manifest, Novelty, Preprocessing
+from services.bundle.outputs import inner_features
 from services.bundle.preprocessing import prepare
 from services.bundle.store import Store
 from tests.layers import layer_graph
@@ -249,11 +250,10 @@ def _tiny(outputs: int, seed: int, activation: Activation, imported: bool) -> _T
 def _detector(model: Any, outputs: int) -> tuple[Novelty, bytes]:
     """Fitted to drawn pictures; a threshold of twice the farthest lets every further one pass."""
     drawn = np.stack([prepare(draw(n, seed), PREPROCESSING) for n in range(outputs) for seed in range(40)])
-    reader = novelty.featured(model)
-    seen = novelty.features(reader, drawn, np.arange(len(drawn)))
-    found = novelty.fit_gaussian(seen)
+    seen = novelty.features(novelty.featured(model), drawn, np.arange(len(drawn)))
+    found = novelty.fit_gaussian(seen, inner_features(model))
     fitted = novelty.Fitted(found, 2 * float(found.scores(seen).max()))
-    return novelty.describe(fitted, seen, {})
+    return novelty.describe(fitted, seen, (), {})
 
 
 def _singles(outputs: int) -> list[tuple[int, ...]]:

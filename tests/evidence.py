@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from services.bundle.decision import OperatingPoint, PredictionSets
 from services.bundle.evaluation import Estimate, Floor, Floors, HeldOut, Metric, Variant
-from services.bundle.manifest import Foreign, Manifest
+from services.bundle.manifest import Foreign, Manifest, Withheld
 from tests.bundles import SHAPES, publish_tiny, write_task
 
 POSITIVE = "ill"
@@ -111,8 +111,15 @@ def _publish(
     assert bare.novelty is not None
     metrics = tuple(metric(name, value) for name, value in figures.items())
     foreign = (
-        Foreign(kind="photographs", near=False, images=500, auroc=0.9991, refused=0.986),
-        Foreign(kind="adult films", near=True, images=40, auroc=0.7125, refused=0.225),
+        Foreign(
+            kind="photographs",
+            near=False,
+            images=500,
+            auroc=0.9991,
+            refused=0.986,
+            withheld=Withheld(auroc=0.9874, refused=0.941),
+        ),
+        Foreign(kind="adult films", near=True, images=40, auroc=0.7125, refused=0.225, withheld=None),
     )
     changes = {
         "evaluation": bare.evaluation.model_copy(update={"metrics": metrics}),

@@ -8,6 +8,7 @@ from typing import Any
 from services.bundle.evaluation import Estimate, Evaluation, LabelMetrics, Metric, SourceMetrics
 from services.bundle.graph import Description
 from services.bundle.manifest import (
+    FORMAT,
     Calibration,
     Halving,
     Import,
@@ -26,7 +27,7 @@ DIGEST = "0123456789abcdef" * 4
 def valid_manifest() -> dict[str, Any]:
     """A new dict of every field of manifest.json, for two labels; parse_manifest accepts its JSON."""
     return {
-        "format": 3,
+        "format": FORMAT,
         "task": "moles",
         "version": 3,
         "created": "2026-02-03T04:05:06Z",
@@ -126,7 +127,16 @@ def valid_manifest() -> dict[str, Any]:
             "threshold": 1.75,
             "promised": 0.98,
             "passed": 0.96875,
-            "foreign": [{"kind": "photographs", "near": False, "images": 50, "auroc": 0.9375, "refused": 0.875}],
+            "foreign": [
+                {
+                    "kind": "photographs",
+                    "near": False,
+                    "images": 50,
+                    "auroc": 0.9375,
+                    "refused": 0.875,
+                    "withheld": {"auroc": 0.875, "refused": 0.5},
+                }
+            ],
         },
         "floors": {"thumbnail": _floor(0.625), "border": _floor(0.5)},
         "across": [
@@ -222,7 +232,7 @@ def describe(
     """
     images = 24 * len(labels)
     return Manifest(
-        format=3,
+        format=FORMAT,
         task=task,
         version=1,
         created=datetime.now(UTC),

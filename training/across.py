@@ -14,7 +14,7 @@ from training.folders import read_folder
 from training.plan import Plan
 from training.recipe import Recipe, parse_recipe
 
-_NAMES = {"name", "licence", "split", "holdouts"}
+_NAMES = {"name", "licence", "split", "holdouts", "familiar"}
 """Of a recipe's material: what decides nothing of a training whose test part is a source."""
 
 

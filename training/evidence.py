@@ -1,6 +1,6 @@
 """What a bundle carries beside weights and test figures: what decides an outcome, and what bounds the figures."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import numpy as np
 from services.bundle.decision import OperatingPoint, PredictionSets
 from services.bundle.evaluation import Floors, HeldOut, Variant
 from services.bundle.manifest import Calibration, Novelty, Preprocessing
+from services.bundle.outputs import inner_features
 from services.bundle.task import Task
 from training import foreign as others
 from training import novelty
@@ -138,22 +139,30 @@ def _detector(
     model, seed = novelty.featured(classifier), recipe.seed
     size = (recipe.preprocessing.height, recipe.preprocessing.width)
     change = novelty.arriving(recipe.augmentation, size, seed, grey=recipe.preprocessing.colour == "grey")
-    fitted = novelty.fit(model, train.pixels, validation.pixels, change, seed)
-    own = novelty.features(model, test.pixels, np.arange(len(test.pixels)))
-    strange = {
-        kind.name: (kind.near, novelty.features(model, kind.pixels, np.arange(len(kind.pixels))))
-        for kind in _kinds(recipe.preprocessing, test, elsewhere, seed)
-    }
-    return fitted, *novelty.describe(fitted, own, strange)
+    own = novelty.both(model, train.pixels, change, novelty.some(len(train.pixels), seed))
+    checked = novelty.both(model, validation.pixels, change)
+    shown, measured = {}, []
+    for kind in _kinds(recipe.preprocessing, recipe.material.familiar, test, elsewhere, seed):
+        if kind.shown is not None:
+            shown[kind.family] = novelty.both(model, kind.shown, change)
+        measured.append((kind, novelty.features(model, kind.pixels, np.arange(len(kind.pixels)))))
+
+    def fitted(without: str = "") -> novelty.Fitted:
+        others = [features for family, features in shown.items() if family != without]
+        return novelty.fit(own, checked, others, inner_features(classifier))
+
+    whole, withheld = fitted(), {family: fitted(family) for family in shown}
+    tested = novelty.features(model, test.pixels, np.arange(len(test.pixels)))
+    return whole, *novelty.describe(whole, tested, measured, withheld)
 
 
-def _kinds(preprocessing: Preprocessing, test: Images, elsewhere: Elsewhere, seed: int) -> Sequence[others.Kind]:
-    folders = [(root, False) for root in elsewhere.foreign] + [(root, True) for root in elsewhere.near]
-    return (
-        *(kind for root, near in folders for kind in others.of_folder(root, preprocessing, seed, near=near)),
-        *others.made(preprocessing, seed),
-        *others.altered(test.pixels, preprocessing, seed),
-    )
+def _kinds(
+    preprocessing: Preprocessing, familiar: tuple[str, ...], test: Images, elsewhere: Elsewhere, seed: int
+) -> Iterator[others.Kind]:
+    for root, near in [(root, False) for root in elsewhere.foreign] + [(root, True) for root in elsewhere.near]:
+        yield from others.of_folder(root, preprocessing, seed, near=near)
+    yield from others.made(preprocessing, seed, familiar)
+    yield from others.altered(test.pixels, preprocessing, seed)
 
 
 def _floors(plan: Plan, calibration: Calibration, bar: Bar) -> Floors:

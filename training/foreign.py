@@ -1,8 +1,9 @@
-"""Images of other kinds than a task's own, to measure how many of them its detector refuses."""
+"""Images of other kinds than a task's own: some to show to its detector, others to measure how many it refuses."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,15 +15,20 @@ from training.folders import Folder, Sample, read_folder
 from training.images import Pixels, load_images
 from training.simulation.charts import chart, heat_map, pie, scatter
 from training.simulation.documents import page, table
+from training.simulation.figures import draw as figure
+from training.simulation.heads import slice_of_head
+from training.simulation.scenery import landscape, still_life, street
 
 COUNT = 60
-"""Images of each kind that are drawn."""
+"""Images of each kind that are drawn to be measured, and as many others to be shown."""
 
 MOST = 240
-"""Images of each folder that are looked at, of each source in it as many; of the model's own likewise."""
+"""Images of each folder that are looked at, of each source in it as many; as many others are shown. Of the model's own
+likewise."""
 
 Tensors = NDArray[np.uint8]
 _SCREEN = 256
+_FIGURES = ("Blot_Gel", "FACS", "Macroscopy", "Microscopy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,34 +37,37 @@ class Kind:
 
     Attributes:
         near: so like the model's own that many are expected to get through.
+        pixels: to measure the detector on.
+        family: the name of the kind that they are part of, or their own.
+        shown: others of them to show to the detector; None where it is to know nothing of the kind.
     """
 
     name: str
     near: bool
     pixels: Pixels
+    family: str
+    shown: Pixels | None = None
 
 
-def made(preprocessing: Preprocessing, seed: int) -> Iterator[Kind]:
-    """Pictures that are drawn by code: noise, nothing, charts, pages, and heads as a CT shows them.
+def made(preprocessing: Preprocessing, seed: int, familiar: tuple[str, ...] = ()) -> Iterator[Kind]:
+    """Pictures that are drawn by code.
 
     Args:
         preprocessing: of the model.
         seed: of the drawing.
+        familiar: keys of `DRAWN` that are among the model's own kinds, and left out.
     """
-    draws: dict[str, Callable[[np.random.Generator], NDArray[np.uint8]]] = {
-        "noise": _noise,
-        "blank pictures": _blank,
-        "charts, drawn": lambda rng: np.asarray(_CHARTS[rng.integers(len(_CHARTS))](rng).convert("RGB")),
-        "pages of text and tables, drawn": lambda rng: np.asarray((page, table)[rng.integers(2)](rng).convert("RGB")),
-        "CT slices of the head, drawn": _head,
-    }
-    for number, (name, draw) in enumerate(draws.items()):
-        random = [np.random.default_rng((seed, number, image)) for image in range(COUNT)]
-        yield Kind(name, near=False, pixels=np.stack([prepare(draw(rng), preprocessing) for rng in random]))
+    for number, (key, (name, draw)) in enumerate(DRAWN.items()):
+        if key not in familiar:
+            measured, shown = (
+                np.stack([prepare(draw(np.random.default_rng((seed, number, image))), preprocessing) for image in part])
+                for part in (range(COUNT), range(COUNT, 2 * COUNT))
+            )
+            yield Kind(name, near=False, pixels=measured, family=name, shown=shown)
 
 
 def altered(own: Pixels, preprocessing: Preprocessing, seed: int) -> Iterator[Kind]:
-    """The model's own test images, as nobody should send them; some are still what they were.
+    """The model's own test images, as nobody should send them; some are still what they were, and none is shown.
 
     Args:
         own: uint8 [n, height, width, 3].
@@ -67,15 +76,20 @@ def altered(own: Pixels, preprocessing: Preprocessing, seed: int) -> Iterator[Ki
     """
     chosen = np.sort(np.random.default_rng(seed).permutation(len(own))[:MOST])
     some = own[chosen]
-    yield Kind("own test images, inverted", near=True, pixels=255 - some)
     # Unless it is square, a turned picture has to be fitted into the input again.
     turned = np.stack([prepare(np.ascontiguousarray(np.rot90(image)), preprocessing) for image in some])
-    yield Kind("own test images, turned by 90 degrees", near=True, pixels=turned)
-    yield Kind("own test images, upside down", near=True, pixels=np.ascontiguousarray(some[:, ::-1, ::-1]))
+    for name, pixels in (
+        ("own test images, inverted", 255 - some),
+        ("own test images, turned by 90 degrees", turned),
+        ("own test images, upside down", np.ascontiguousarray(some[:, ::-1, ::-1])),
+    ):
+        yield Kind(name, near=True, pixels=pixels, family=name)
 
 
 def of_folder(root: Path, preprocessing: Preprocessing, seed: int, *, near: bool) -> Iterator[Kind]:
     """Images of another task's folder, as a whole and by source.
+
+    Of a folder that is not near, half of each source's groups are for the detector to be shown, the others to measure.
 
     Args:
         root: the folder.
@@ -91,11 +105,27 @@ def of_folder(root: Path, preprocessing: Preprocessing, seed: int, *, near: bool
     for sample in folder.samples:
         by_source.setdefault(sample.source, []).append(sample)
     most = max(1, MOST // len(by_source))
-    loaded = {source: _some(folder, by_source[source], most, preprocessing, seed) for source in sorted(by_source)}
-    yield Kind(root.name, near, np.concatenate(list(loaded.values())))
-    if len(loaded) > 1:
-        for source, pixels in loaded.items():
-            yield Kind(f"{root.name}: {source}", near, pixels)
+    measured, shown = {}, []
+    for source in sorted(by_source):
+        for_measure, for_show = (by_source[source], []) if near else _halves(by_source[source], seed)
+        measured[source] = _some(folder, for_measure, most, preprocessing, seed)
+        if for_show:
+            shown.append(_some(folder, for_show, most, preprocessing, seed))
+    whole = np.concatenate(list(measured.values()))
+    yield Kind(root.name, near, whole, root.name, np.concatenate(shown) if shown else None)
+    if len(measured) > 1:
+        for source, pixels in measured.items():
+            yield Kind(f"{root.name}: {source}", near, pixels, root.name)
+
+
+def _halves(samples: list[Sample], seed: int) -> tuple[list[Sample], list[Sample]]:
+    """Samples of half of the groups, and of the other half, which is empty where there is one group."""
+    groups = sorted({sample.group for sample in samples})
+    mixed = np.random.default_rng(seed).permutation(len(groups))
+    first = {groups[number] for number in mixed[: (len(groups) + 1) // 2]}
+    return [sample for sample in samples if sample.group in first], [
+        sample for sample in samples if sample.group not in first
+    ]
 
 
 def _some(folder: Folder, samples: list[Sample], most: int, preprocessing: Preprocessing, seed: int) -> Tensors:
@@ -105,8 +135,6 @@ def _some(folder: Folder, samples: list[Sample], most: int, preprocessing: Prepr
 
 
 # ---------------------------------------------------------------- drawn
-
-_CHARTS: tuple[Callable[[np.random.Generator], Image.Image], ...] = (chart, scatter, heat_map, pie)
 
 
 def _noise(rng: np.random.Generator) -> Tensors:
@@ -119,28 +147,21 @@ def _blank(rng: np.random.Generator) -> Tensors:
     return np.full((_SCREEN, _SCREEN, 3), level, np.uint8)
 
 
-def _head(rng: np.random.Generator) -> Tensors:
-    """A slice of a head in a brain window: a white ring of bone, grey brain, dark ventricles, a table below."""
-    down, across = np.mgrid[-1 : 1 : _SCREEN * 1j, -1 : 1 : _SCREEN * 1j]
-    angle = rng.normal(0, 0.1)
-    x = across * np.cos(angle) + down * np.sin(angle) - rng.normal(0, 0.03)
-    y = down * np.cos(angle) - across * np.sin(angle) - rng.normal(0, 0.03)
-    wide, high, bone = rng.uniform(0.5, 0.62), rng.uniform(0.66, 0.8), rng.uniform(0.05, 0.09)
+def _one_of(*drawings: Callable[[np.random.Generator], Image.Image]) -> Callable[[np.random.Generator], Tensors]:
+    return lambda rng: np.asarray(drawings[rng.integers(len(drawings))](rng).convert("RGB"))
 
-    def within(x0: float, y0: float, a: float, b: float) -> NDArray[np.bool_]:
-        inside: NDArray[np.bool_] = ((x - x0) / a) ** 2 + ((y - y0) / b) ** 2 < 1
-        return inside
 
-    brain = rng.uniform(95, 140)
-    shown = np.where(within(0, 0, wide + bone + 0.04, high + bone + 0.04), rng.uniform(40, 80), 0.0)
-    shown = np.where(within(0, 0, wide + bone, high + bone), 255.0, shown)
-    folds = 6 * np.sin(9 * np.hypot(x, y) + 3 * np.sin(5 * np.arctan2(y, x) + rng.uniform(0, 6)))
-    shown = np.where(within(0, 0, wide, high), brain + folds, shown)
-    opening = rng.uniform(0.05, 0.12)
-    for side in (-1, 1):
-        shown = np.where(within(side * opening * 1.2, -0.1, opening, 3 * opening), brain * 0.5, shown)
-    shown = np.where(within(0, 0, wide, high) & (np.abs(x) < 0.008), brain + 25, shown)  # noqa: PLR2004 - the falx, a line
-    table = (np.abs(down - 0.93 + 0.15 * across**2) < 0.012) & (np.abs(across) < 0.8)  # noqa: PLR2004 - an arc
-    shown = np.where(table, 120.0, shown) + rng.normal(0, rng.uniform(2, 6), shown.shape)
-    grey = np.clip(np.rint(shown), 0, 255).astype(np.uint8)
-    return np.repeat(grey[..., None], 3, axis=2)
+def _figure(label: str) -> Callable[[np.random.Generator], Image.Image]:
+    return lambda rng: figure(label, rng)
+
+
+DRAWN: dict[str, tuple[str, Callable[[np.random.Generator], Any]]] = {
+    "noise": ("noise", _noise),
+    "blank": ("blank pictures", _blank),
+    "charts": ("charts, drawn", _one_of(chart, scatter, heat_map, pie)),
+    "pages": ("pages of text and tables, drawn", _one_of(page, table)),
+    "heads": ("CT slices of the head, drawn", _one_of(slice_of_head)),
+    "figures": ("blots, cytometry, organisms and micrographs, drawn", _one_of(*map(_figure, _FIGURES))),
+    "scenes": ("landscapes, streets and still lifes, drawn", _one_of(landscape, street, still_life)),
+}
+"""By the word that a recipe has for it: what it is called, and how one is drawn."""

@@ -32,6 +32,8 @@ class Material(_Frozen):
         holdouts: sources that `cross-validate --by source` leaves out together, as where each class has a source of its
             own; empty leaves out each source in turn.
         training_only: sources that are trained on and never measured on, as drawn pictures.
+        familiar: kinds of drawn pictures that are among the task's own, so that its detector must not learn to refuse
+            them; see training.foreign.DRAWN.
         group_pattern: for a folder without index.csv, a regular expression whose first group, found in an image's
             path, names its group, as '^[^/]+/(patient\d+)_'.
     """
@@ -42,6 +44,7 @@ class Material(_Frozen):
     balance: Literal["none", "class_weights", "oversample", "sources"]
     holdouts: tuple[Annotated[tuple[str, ...], Field(min_length=1)], ...] = ()
     training_only: tuple[str, ...] = ()
+    familiar: tuple[Literal["charts", "pages", "heads", "figures", "scenes"], ...] = ()
     group_pattern: str | None = None
 
     @model_validator(mode="after")

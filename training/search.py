@@ -33,6 +33,7 @@ _FIXED = {
     "material.licence": "it says what the images are",
     "material.split": "the figures would be of other images",
     "material.group_pattern": "the figures would be of other images",
+    "material.familiar": "it decides nothing but what the detector of foreign images is shown",
 }
 _PART_OF_LOSS = {"regularisation", "regularisation.label_smoothing", "regularisation.l2"}
 

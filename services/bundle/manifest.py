@@ -100,6 +100,18 @@ class Seen(Frozen):
     sha256: Sha256
 
 
+class Withheld(Frozen):
+    """How a detector fares on a kind of image of which it was shown none.
+
+    Attributes:
+        auroc: area under the ROC curve between the bundle's test images and these, by their scores.
+        refused: share of these above its threshold.
+    """
+
+    auroc: Share
+    refused: Share
+
+
 class Foreign(Frozen):
     """How the detector of foreign images fared on one kind of them.
 
@@ -108,6 +120,8 @@ class Foreign(Frozen):
         near: whether they are so like the model's own that many are expected to get through.
         auroc: area under the ROC curve between the bundle's test images and these, by their scores.
         refused: share of these above the threshold.
+        withheld: what another detector makes of them, to which all kinds were shown but this one; None where the
+            bundle's own was not shown it either.
     """
 
     kind: Sentence
@@ -115,6 +129,7 @@ class Foreign(Frozen):
     images: Count
     auroc: Share
     refused: Share
+    withheld: Withheld | None
 
 
 class Novelty(Frozen):
@@ -181,7 +196,7 @@ class Import(Origin):
     file_sha256: Sha256
 
 
-FORMAT = 3
+FORMAT = 4
 """Of manifest.json, as this version writes and reads it."""
 
 

@@ -8,7 +8,9 @@ from keras import layers, ops
 
 from services.bundle.saliency import explainable, explained
 
-_MAP_RANK = 4
+_MAP_RANK, _VECTOR_RANK = 4, 2
+_TWO = 2
+_WIDEST = 4096
 _LEVELS = 2
 _POOLING = (layers.GlobalAveragePooling2D, layers.GlobalMaxPooling2D)
 
@@ -28,12 +30,26 @@ def served(classifier: Any) -> Any:
 
 
 def features(classifier: Any) -> Any:
-    """What the detector of foreign images looks at: means of feature maps over their places, [batch, features].
+    """What the detector of foreign images looks at, [batch, features]: inner features, then those that the head reads.
 
-    Of each of the two resolutions before the coarsest, the last map: what the layer that halves it reads. The coarsest
-    one has learnt to see only what tells the labels apart, and lets too much through; finer ones see the grain of the
-    picture. A network of one resolution gives what its head reads, one without any map the mean colour.
+    Inner ones are means of feature maps over their places: of each of the two resolutions before the coarsest, the last
+    map, what the layer that halves it reads. The head's have learnt to see only what tells the labels apart; inner ones
+    see the grain of the picture. A network of one resolution gives what its head reads, one without any map the mean
+    colour.
     """
+    parts = [_Mean(f"mean_{number}")(tensor) for number, tensor in enumerate(_inner(classifier))]
+    read = _read(classifier)
+    if read is not None:
+        parts.append(layers.Activation("linear", dtype="float32", name="read")(read))
+    return layers.Concatenate(dtype="float32", name="novelty")(parts) if len(parts) > 1 else parts[0]
+
+
+def inner_features(classifier: Any) -> int:
+    """How many of `features` are inner ones; they come first."""
+    return sum(tensor.shape[-1] for tensor in _inner(classifier))
+
+
+def _inner(classifier: Any) -> list[Any]:
     image = classifier.input
 
     def level(tensor: Any) -> int:
@@ -45,9 +61,16 @@ def features(classifier: Any) -> Any:
     # Not the smallest: squeeze-and-excitation works on maps of one place in between.
     pooled = [layer.input for layer in steps if isinstance(layer, _POOLING)]
     coarsest = level(pooled[-1]) if pooled else max(last, default=0)
-    chosen = [last[finer] for finer in sorted(last) if finer < coarsest][-_LEVELS:] or [last.get(coarsest, image)]
-    means = [_Mean(f"mean_{number}")(tensor) for number, tensor in enumerate(chosen)]
-    return layers.Concatenate(dtype="float32", name="novelty")(means) if len(means) > 1 else means[0]
+    return [last[finer] for finer in sorted(last) if finer < coarsest][-_LEVELS:] or [last.get(coarsest, image)]
+
+
+def _read(classifier: Any) -> Any | None:
+    """What the layer that gives the logits reads, [batch, features]; None where that is no vector or very wide."""
+    working = [layer for layer in classifier.layers if not isinstance(layer, layers.Dropout)]
+    if len(working) < _TWO or not isinstance(working[-1], layers.Dense):
+        return None
+    read = working[-2].output
+    return read if len(read.shape) == _VECTOR_RANK and read.shape[-1] <= _WIDEST else None
 
 
 class _Mean(layers.Layer):  # type: ignore[misc]

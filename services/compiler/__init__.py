@@ -30,7 +30,7 @@ REFUSED, OUT_OF_MEMORY = 3, 4
 _SIGNS_OF_NO_MEMORY = (b"MemoryError", b"bad_alloc", b"failed to map segment", b"Cannot allocate memory")
 _ROOT = Path(__file__).resolve().parent.parent.parent
 # Raise it whenever the child would write another graph for the same bundle.
-_REVISION = 3
+_REVISION = 4
 
 
 class Compiler:

@@ -1,5 +1,6 @@
 """What decides an outcome depends on the labels; what bounds the figures is measured on the right images."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from training import evidence
 from training.answers import answer
 from training.decisions import operating_points, prediction_sets
 from training.evidence import Elsewhere, Evidence, decisions, gather
+from training.foreign import DRAWN
 from training.images import Images, load_images
 from training.plan import Plan, draw_up
 
@@ -97,6 +99,13 @@ def test_all_of_it_is_measured(plan: Plan, classifier: Any, parts: tuple[Images,
     assert found.detector is not None
     assert read_detector(found.detector, found.novelty.features).centre.shape == (found.novelty.features,)
     assert {variant.images for variant in found.steadiness} == {len(parts[2].samples)}
+    # Every drawn kind was shown to it, and each was withheld from another in turn.
+    told = {kind.kind: kind.withheld is not None for kind in found.novelty.foreign}
+    assert told == {name: True for name, _ in DRAWN.values()} | {
+        "own test images, inverted": False,
+        "own test images, turned by 90 degrees": False,
+        "own test images, upside down": False,
+    }
     # The detector that refuses variants is the one of the bundle.
     assert all(variant.refused is not None for variant in found.steadiness)
     assert gathered(plan, classifier, parts).detector == found.detector
@@ -112,3 +121,28 @@ def test_of_a_large_test_part_some_images_show_how_steady_it_is(
     # The answers are still those of the images that were chosen.
     assert (lossless.change, lossless.unchanged, lossless.largest_shift) == (0, 1, 0)
     assert np.isin(lossless.accuracy.value, [0, 0.25, 0.5, 0.75, 1])
+
+
+def test_a_folder_of_another_task_is_shown_in_half(
+    plan: Plan, classifier: Any, parts: tuple[Images, Images, Images], tmp_path: Path
+) -> None:
+    strange, alike = (draw_images(tmp_path / name, each=4) for name in ("strange", "alike"))
+    answers = answer(classifier, parts[1]), answer(classifier, parts[2])
+    elsewhere = Elsewhere(foreign=(strange,), near=(alike,))
+    found = gather(plan, classifier, ONCE, parts, answers, elsewhere, unwatched).novelty
+    assert found is not None
+    rows = {kind.kind: (kind.near, kind.withheld is not None) for kind in found.foreign}
+    assert {name: rows[name] for name in rows if name.startswith(("strange", "alike"))} == {
+        "strange": (False, True),
+        "strange: source 0": (False, True),
+        "strange: source 1": (False, True),
+        "alike": (True, False),
+        "alike: source 0": (True, False),
+        "alike: source 1": (True, False),
+    }
+    # And what belongs to the task is neither shown nor measured.
+    material = plan.recipe.material.model_copy(update={"familiar": ("charts", "pages", "figures", "scenes", "heads")})
+    known = replace(plan, recipe=plan.recipe.model_copy(update={"material": material}))
+    found = gather(known, classifier, ONCE, parts, answers, Elsewhere(), unwatched).novelty
+    assert found is not None
+    assert {kind.kind for kind in found.foreign if not kind.near} == {"noise", "blank pictures"}

@@ -13,10 +13,12 @@ from services.bundle.graph import Architecture
 from services.bundle.manifest import Preprocessing
 from services.bundle.novelty import read_detector
 from services.bundle.outputs import features as means
+from services.bundle.outputs import inner_features
 from services.bundle.preprocessing import prepare
 from services.bundle.store import Store
 from tests.bundles import EDGE, PREPROCESSING, SHAPES, draw, publish_tiny
-from training.novelty import PROMISED, Fitted, arriving, describe, featured, features, fit, fit_gaussian
+from training.foreign import Kind
+from training.novelty import PROMISED, Fitted, arriving, both, describe, featured, features, fit, fit_gaussian, some
 from training.recipe import Augmentation
 
 MILD = Augmentation(
@@ -46,9 +48,31 @@ def model(classifier: Any) -> Any:
 
 
 @pytest.fixture(scope="module")
-def fitted(model: Any) -> Fitted:
-    """A detector of what is not drawn as `drawn` draws."""
-    return fit(model, drawn(240), drawn(60, 1000), arriving(MILD, SIZE, 1, grey=False), seed=1)
+def inner(classifier: Any) -> int:
+    """How many of the features are inner ones."""
+    return inner_features(classifier)
+
+
+def striped(count: int, seed: int) -> np.ndarray:
+    """Stripes, uint8 [count, height, width, 3]: as bright as what `drawn` draws, but of another kind."""
+    random = np.random.default_rng(seed)
+    across = np.arange(EDGE) // random.integers(2, 6, (count, 1)) % 2
+    levels = random.integers(40, 220, (count, 2, 1))
+    rows = np.where(across[..., None], levels[:, :1], levels[:, 1:]).astype(np.uint8)
+    return np.broadcast_to(rows[:, None], (count, EDGE, EDGE, 1)).repeat(3, axis=3)
+
+
+@pytest.fixture(scope="module")
+def own(model: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Features of images for training and for validation, as they are and as they may arrive."""
+    change = arriving(MILD, SIZE, 1, grey=False)
+    return both(model, drawn(240), change), both(model, drawn(60, 1000), change)
+
+
+@pytest.fixture(scope="module")
+def fitted(own: tuple[np.ndarray, np.ndarray], inner: int) -> Fitted:
+    """A detector of what is not drawn as `drawn` draws, which was shown nothing else."""
+    return fit(*own, [], inner)
 
 
 # ---------------------------------------------------------------- features
@@ -95,34 +119,63 @@ def test_an_input_need_not_be_square(grey: bool) -> None:  # noqa: FBT001 - pyte
     network = build(Architecture(backbone="convnet", filters=(4, 8, 8), hidden=()), (32, 48), 3)
     pixels, change = drawn(12, preprocessing=wide), arriving(MILD, (32, 48), 1, grey=grey)
     assert np.asarray(change(pixels, training=True)).shape == pixels.shape
-    found = fit(featured(network), pixels, pixels, change, seed=1)
-    assert found.threshold > 0
+    seen = both(featured(network), pixels, change)
+    assert fit(seen, seen, [], inner_features(network)).threshold > 0
 
 
 # ---------------------------------------------------------------- the threshold
 
 
+def test_images_are_looked_at_as_they_are_and_as_they_may_arrive(model: Any) -> None:
+    pixels, chosen = drawn(20), np.array([3, 11])
+    seen = both(model, pixels, arriving(MILD, SIZE, 1, grey=False), chosen)
+    again = features(model, pixels, chosen, arriving(MILD, SIZE, 1, grey=False))
+    np.testing.assert_allclose(seen, np.concatenate([features(model, pixels, chosen), again]), rtol=1e-4, atol=1e-5)
+    assert len(both(model, pixels, arriving(MILD, SIZE, 1, grey=False))) == 40
+
+
+def test_of_many_training_images_some_are_looked_at() -> None:
+    np.testing.assert_array_equal(some(30, 1), np.arange(30))
+    chosen = some(5000, 1)
+    assert len(set(chosen)) == 2000
+    assert (np.diff(chosen) > 0).all()
+    np.testing.assert_array_equal(some(5000, 1), chosen)
+
+
+@pytest.mark.parametrize("shown", [False, True])
 @pytest.mark.parametrize("count", [1, 12, 49, 60])
-def test_as_many_validation_images_pass_as_was_promised(count: int, model: Any) -> None:
-    pixels = drawn(count, 1000)
-    found = fit(model, drawn(60), pixels, arriving(MILD, SIZE, 1, grey=False), seed=1)
-    # The same random changes, in the same order: those of training came first.
+def test_as_many_validation_images_pass_as_was_promised(count: int, shown: bool, model: Any, inner: int) -> None:  # noqa: FBT001 - pytest passes it by name
     change = arriving(MILD, SIZE, 1, grey=False)
-    features(model, drawn(60), np.arange(60), change)
-    every = np.arange(count)
-    seen = np.concatenate([features(model, pixels, every), features(model, pixels, every, change)])
+    others = [both(model, striped(40, 1), change)] if shown else []
+    seen = both(model, drawn(count, 1000), change)
+    found = fit(both(model, drawn(60), change), seen, others, inner)
     refused = found.refused(seen)
     assert (~refused).mean() >= PROMISED
-    # And hardly more: the threshold is the score of an image.
+    # And hardly more: the threshold is the score of an image, but where all of them have none.
     assert (~refused).mean() <= PROMISED + 1 / len(seen)
-    assert np.abs(found.detector.scores(seen) - found.threshold).min() < 1e-6
+    assert np.abs(found.detector.scores(seen) - found.threshold).min() < 1e-5
 
 
-def test_a_seed_fits_the_same_detector(fitted: Fitted, model: Any) -> None:
-    again = fit(model, drawn(240), drawn(60, 1000), arriving(MILD, SIZE, 1, grey=False), seed=1)
-    assert again.threshold == pytest.approx(fitted.threshold, rel=1e-5)
-    asked = features(model, drawn(20, 5000), np.arange(20))
-    np.testing.assert_allclose(again.detector.scores(asked), fitted.detector.scores(asked), rtol=1e-4)
+def test_what_it_is_shown_it_refuses(model: Any, own: tuple[np.ndarray, np.ndarray], inner: int) -> None:
+    """More of it than without, and its own images as often as before."""
+    change = arriving(MILD, SIZE, 3, grey=False)
+    kinder = fit(*own, [], inner)
+    shown = fit(*own, [both(model, striped(60, 1), change)], inner)
+    asked = features(model, striped(80, 2), np.arange(80))
+    assert shown.refused(asked).mean() == 1
+    assert shown.refused(asked).mean() >= kinder.refused(asked).mean()
+    mine = features(model, drawn(90, 2000), np.arange(90))
+    assert shown.refused(mine).mean() < 0.1
+    # What it was not shown is still strange by its distance.
+    noise = np.random.default_rng(1).integers(0, 256, (40, EDGE, EDGE, 3), np.uint8)
+    assert shown.refused(features(model, noise, np.arange(40))).mean() == 1
+
+
+def test_both_looks_are_on_one_scale(own: tuple[np.ndarray, np.ndarray], model: Any, inner: int) -> None:
+    found = fit(*own, [both(model, striped(60, 1), arriving(MILD, SIZE, 3, grey=False))], inner)
+    looks = (found.detector.looks(own[1]) - found.detector.places) / found.detector.spreads
+    np.testing.assert_allclose(np.median(looks, axis=0), 0, atol=1e-4)
+    np.testing.assert_allclose(np.quantile(looks, 0.99, axis=0), 1, atol=1e-4)
 
 
 def test_own_images_pass_and_foreign_ones_do_not(fitted: Fitted, model: Any) -> None:
@@ -138,15 +191,15 @@ def test_own_images_pass_and_foreign_ones_do_not(fitted: Fitted, model: Any) -> 
     assert refused(blank) == 1
 
 
-def test_an_image_that_arrives_otherwise_is_none_of_the_foreign_ones(fitted: Fitted, model: Any) -> None:
+def test_an_image_that_arrives_otherwise_is_none_of_the_foreign_ones(fitted: Fitted, model: Any, inner: int) -> None:
     """Which a detector that saw clean files alone would say more often."""
     change = arriving(MILD, SIZE, 7, grey=False)
     pixels, every = drawn(120, 3000), np.arange(120)
-    strict = fit_gaussian(features(model, drawn(240), np.arange(240)))
-    limit = float(np.quantile(strict.scores(features(model, drawn(60, 1000), np.arange(60))), PROMISED))
+    clean = features(model, drawn(240), np.arange(240)), features(model, drawn(60, 1000), np.arange(60))
+    strict = fit(*clean, [], inner)
     arrived = features(model, pixels, every, change)
     assert fitted.refused(arrived).mean() < 0.1
-    assert fitted.refused(arrived).mean() < (strict.scores(arrived) > limit).mean()
+    assert fitted.refused(arrived).mean() < strict.refused(arrived).mean()
 
 
 # ---------------------------------------------------------------- the model of what is typical
@@ -156,7 +209,7 @@ def test_of_hardly_any_images_there_is_a_detector_too() -> None:
     """More features than images, and some that never vary."""
     random = np.random.default_rng(3)
     seen = np.concatenate([random.normal(5, 2, (10, 30)), np.ones((10, 4))], axis=1)
-    detector = fit_gaussian(seen)
+    detector = fit_gaussian(seen, 34)
     assert detector.axes.shape == (34, 9)
     scores = detector.scores(np.concatenate([seen, random.normal(50, 2, (10, 34))]))
     assert np.isfinite(scores).all()
@@ -164,7 +217,7 @@ def test_of_hardly_any_images_there_is_a_detector_too() -> None:
 
 
 def test_axes_are_orthonormal_and_at_most_64() -> None:
-    detector = fit_gaussian(np.random.default_rng(4).normal(size=(500, 100)))
+    detector = fit_gaussian(np.random.default_rng(4).normal(size=(500, 100)), 100)
     assert detector.axes.shape == (100, 64)
     np.testing.assert_allclose(detector.axes.T @ detector.axes, np.eye(64), atol=1e-5)
     assert (np.diff(detector.axis_precision) >= 0).all()
@@ -182,13 +235,19 @@ def auroc(own: np.ndarray, other: np.ndarray) -> float:
 def test_the_description_is_what_was_measured() -> None:
     random = np.random.default_rng(2)
     train = random.normal(0, [1.0, 2.0, 0.5], (400, 3))
-    detector = fit_gaussian(train)
+    detector = fit_gaussian(train, 3)
     found = Fitted(detector, float(np.quantile(detector.scores(train), PROMISED)))
     test = random.normal(0, [1.0, 2.0, 0.5], (50, 3))
     near, far = random.normal(1, 1, (30, 3)), random.normal(40, 1, (20, 3))
     # Some of the near ones are own images: ties.
     near[:5] = test[:5]
-    described, content = describe(found, test, {"like ours": (True, near), "not at all": (False, far)})
+    nothing = np.zeros((0, 1, 1, 3), np.uint8)
+    kinds = (
+        (Kind("like ours", near=True, pixels=nothing, family="like ours"), near),
+        (Kind("not at all: one", near=False, pixels=nothing, family="not at all"), far),
+    )
+    # A detector that would let anything pass stands in for one that was shown all kinds but those far away.
+    described, content = describe(found, test, kinds, {"not at all": Fitted(detector, 1e6)})
     scores = {name: detector.scores(given) for name, given in (("own", test), ("near", near), ("far", far))}
     assert (described.file, described.features, described.promised) == ("novelty.npz", 3, PROMISED)
     assert described.sha256 == hashlib.sha256(content).hexdigest()
@@ -196,9 +255,12 @@ def test_the_description_is_what_was_measured() -> None:
     assert described.passed == pytest.approx((scores["own"] <= found.threshold).mean())
     first, second = described.foreign
     assert (first.kind, first.near, first.images) == ("like ours", True, 30)
-    assert (second.kind, second.near, second.images) == ("not at all", False, 20)
+    assert (second.kind, second.near, second.images) == ("not at all: one", False, 20)
     assert first.auroc == pytest.approx(auroc(scores["own"], scores["near"]))
     assert 0.5 < first.auroc < 1
     assert first.refused == pytest.approx((scores["near"] > found.threshold).mean())
     assert (second.auroc, second.refused) == (1, 1)
+    assert first.withheld is None
+    assert second.withheld is not None
+    assert (second.withheld.auroc, second.withheld.refused) == (1, 0)
     np.testing.assert_allclose(read_detector(content, 3).scores(test), scores["own"])

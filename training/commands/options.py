@@ -35,14 +35,16 @@ Across = Annotated[
 Foreign = Annotated[
     list[Path] | None,
     typer.Option(
-        help="Folder of another task's images, which the model should refuse; may be given several times.",
+        help="Folder of another task's images, which the model should refuse: its detector is shown some and measured "
+        "on others. May be given several times.",
         show_default="drawn pictures alone",
     ),
 ]
 Near = Annotated[
     list[Path] | None,
     typer.Option(
-        help="The same of images so like the task's own that many will get through; these are listed by themselves.",
+        help="Folder of images so like the task's own that many will get through: the detector is measured on them and "
+        "shown none. May be given several times.",
         show_default="none",
     ),
 ]

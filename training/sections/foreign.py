@@ -11,6 +11,14 @@ _WANTED = 0.95
 """The share of a kind that is not near which a detector should refuse; what is below it is told in words."""
 
 
+_READ_AS = (
+    "Near kinds are so like the model's own that many are expected to get through. The images in the table are none of "
+    "those that the detector was shown. The last two columns are of a detector that was shown all other kinds but this "
+    "one: what to expect of a kind that nobody thought of. A dash stands where the bundle's own detector was shown "
+    "none of the kind either."
+)
+
+
 def foreign(manifest: Manifest) -> str:
     """The detector, its threshold, and what was measured of it."""
     novelty = manifest.novelty
@@ -18,9 +26,11 @@ def foreign(manifest: Manifest) -> str:
         return "This bundle has no detector of foreign images: whatever is uploaded gets an answer."
     parts = [
         (
-            f"The detector compares {novelty.features} features of the image, means of inner maps of the network, with "
-            "those of the training images, by a Mahalanobis distance (Lee et al. 2018). A score above "
-            f'{novelty.threshold:.4g} makes the image foreign, and the answer is then "{FOREIGN}".'
+            f"The detector looks at {novelty.features} features of the image in two ways: means of inner maps of the "
+            "network by their Mahalanobis distance from those of the training images (Lee et al. 2018), and all of "
+            "them by a logistic regression between training images and images of other kinds that it was shown "
+            "(Hendrycks et al. 2019). The score is that of the way which finds the image stranger. Above "
+            f'{novelty.threshold:.4g} the image is foreign, and the answer is then "{FOREIGN}".'
         ),
         (
             f"The threshold lets {percent(novelty.promised)} of the validation images pass, as they are and in other "
@@ -31,15 +41,30 @@ def foreign(manifest: Manifest) -> str:
     if not novelty.foreign:
         return "\n\n".join((*parts, "No foreign images were at hand, so what it refuses was not measured."))
     rows = [
-        (kind.kind, "yes" if kind.near else "no", kind.images, f"{kind.auroc:.4f}", percent(kind.refused))
+        (
+            kind.kind,
+            "yes" if kind.near else "no",
+            kind.images,
+            f"{kind.auroc:.4f}",
+            percent(kind.refused),
+            *((f"{kind.withheld.auroc:.4f}", percent(kind.withheld.refused)) if kind.withheld else ("-", "-")),
+        )
         for kind in novelty.foreign
     ]
-    header = ("kind", "near", "images", "AUROC against the test images", "refused")
+    header = (
+        "kind",
+        "near",
+        "images",
+        "AUROC against the test images",
+        "refused",
+        "AUROC, withheld",
+        "refused, withheld",
+    )
     told = list(_through(novelty.foreign))
     return "\n\n".join(
         (
             *parts,
-            "Near kinds are so like the model's own that many are expected to get through.",
+            _READ_AS,
             table(header, rows),
             *(["What gets through gets an answer as if it were of the right kind:", bullets(told)] if told else []),
         )

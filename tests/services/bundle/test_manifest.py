@@ -88,7 +88,7 @@ def wrong_values() -> Iterator[Any]:
             allowed |= {int, float}
         if place[-1] in FIGURES:
             allowed |= {dict, type(None)}
-        if place[-1] in {"seen", "confusion", "prediction_sets", "novelty", "floors", "refused", "window"}:
+        if place[-1] in {"seen", "confusion", "prediction_sets", "novelty", "floors", "refused", "window", "withheld"}:
             # Whether they may be null depends on other fields.
             allowed |= {type(None)}
         for wrong in values:
@@ -244,14 +244,15 @@ def test_the_reason_does_not_repeat_the_name_of_an_unknown_field() -> None:
         (1, "publish the bundle again with `python -m training publish`"),
         (0, "publish the bundle again with `python -m training publish`"),
         (2, "publish the bundle again with `python -m training publish`"),
-        (4, "it was written by a newer version"),
+        (3, "publish the bundle again with `python -m training publish`"),
+        (5, "it was written by a newer version"),
     ],
 )
 @pytest.mark.parametrize("rest", [valid_manifest(), {"anything": "else"}], ids=["else whole", "else different"])
 def test_another_format_is_told_as_such(number: int, advice: str, rest: dict[str, Any]) -> None:
     with pytest.raises(ManifestInvalid) as caught:
         parse_manifest(as_json(rest | {"format": number}))
-    assert str(caught.value) == f"manifest.json is of format {number}; this version reads format 3: {advice}"
+    assert str(caught.value) == f"manifest.json is of format {number}; this version reads format 4: {advice}"
 
 
 @pytest.mark.parametrize("seen", [None, {"file": "seen.npz", "sha256": "0" * 64}], ids=["unknown", "known"])

@@ -8,7 +8,7 @@ from training.sections.foreign import foreign
 
 
 def kind(name: str, refused: float, *, near: bool = False) -> dict[str, Any]:
-    return {"kind": name, "near": near, "images": 50, "auroc": 0.9375, "refused": refused}
+    return {"kind": name, "near": near, "images": 50, "auroc": 0.9375, "refused": refused, "withheld": None}
 
 
 def told(*kinds: dict[str, Any]) -> str:
@@ -18,10 +18,11 @@ def told(*kinds: dict[str, Any]) -> str:
 def test_the_detector_is_described_with_its_threshold_and_its_shares() -> None:
     text = foreign(manifest())
     assert "Mahalanobis" in text
-    assert "A score above 1.75 makes the image foreign, and the answer is then" in text
+    assert "Above 1.75 the image is foreign, and the answer is then" in text
     assert "98 % of the validation images pass" in text
     assert "Of the test images 96.9 % pass" in text
-    assert "| photographs | no | 50 | 0.9375 | 87.5 % |" in text
+    assert "| photographs | no | 50 | 0.9375 | 87.5 % | 0.8750 | 50 % |" in text
+    assert "| photographs | no | 50 | 0.9375 | 87.5 % | - | - |" in told(kind("photographs", 0.875))
 
 
 def test_what_gets_through_is_listed_in_words_the_worst_first() -> None:
