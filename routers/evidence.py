@@ -139,6 +139,18 @@ class VariantShape(Shape):
     refused: float | None = Field(description="Share refused as foreign; null where there is no detector.")
 
 
+class HintEffectShape(Shape):
+    """What hints did to the answers of validation images, as they are or spoilt in one way."""
+
+    name: str
+    title: str = Field(description="What was done to each image.")
+    images: int
+    alone: MetricShape = Field(description="Accuracy without hints.")
+    right: MetricShape = Field(description="With a hint that names what the image shows.")
+    wrong: MetricShape = Field(description="With a hint that names another label, the mean over all others.")
+    misleading: MetricShape = Field(description="With a hint that names the likeliest wrong label.")
+
+
 class OriginShape(Shape):
     """Where a model's weights come from."""
 
@@ -182,6 +194,7 @@ class EvidenceShape(Shape):
     prediction_sets: PredictionSetsShape | None = None
     novelty: NoveltyShape | None = None
     steadiness: list[VariantShape] = Field([], description="The test images as other people would send them.")
+    hints: list[HintEffectShape] = Field([], description="Empty where the task takes no hints.")
     origin: OriginShape | None = None
 
     @classmethod
@@ -189,7 +202,7 @@ class EvidenceShape(Shape):
         """Take it from a manifest."""
         fields = {
             name: getattr(manifest, name)
-            for name in ("floors", "operating_points", "prediction_sets", "novelty", "steadiness")
+            for name in ("floors", "operating_points", "prediction_sets", "novelty", "steadiness", "hints")
         }
         return cls.model_validate(
             fields

@@ -17,8 +17,8 @@ from services.bundle.calibration import probabilities
 from services.bundle.hints import hintable, take_hint
 from services.bundle.overlay import overlay
 from services.bundle.preprocessing import prepare
-from services.errors import MalformedRequest, Overloaded
-from services.imaging import DICOM, Raster, decode
+from services.errors import MalformedRequest, Overloaded, WrongModality
+from services.imaging import Raster, decode
 from services.modality import require_modality
 from services.outcome import Outcome, conclude
 from services.prediction import (
@@ -191,9 +191,7 @@ def _suggested(raster: Raster, others: Sequence[Live]) -> tuple[Live, ...]:
     """
     found = []
     for other in others:
-        taken = other.task.dicom.modalities
-        if raster.media_type == DICOM and (not taken or raster.modality not in {None, *taken}):
-            # That task would refuse the file by its header.
+        if not _takes(other, raster):
             continue
         answer = other.network.answer(prepare(raster.pixels, other.manifest.preprocessing))
         novelty = _novelty(other, answer.features)
@@ -201,6 +199,15 @@ def _suggested(raster: Raster, others: Sequence[Live]) -> tuple[Live, ...]:
             found.append((novelty.score / novelty.threshold, other))
     found.sort(key=lambda pair: pair[0])
     return tuple(other for _, other in found[:_MOST_SUGGESTED])
+
+
+def _takes(live: Live, raster: Raster) -> bool:
+    """Whether a task would not refuse the file by its header."""
+    try:
+        require_modality(raster, live.task.title, live.task.dicom.modalities, live.task.dicom.body_parts)
+    except WrongModality:
+        return False
+    return True
 
 
 def _foreign(live: Live, suggested: Sequence[Live]) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.bundle.decision import OperatingPoint, PredictionSets
-from services.bundle.evaluation import Estimate, Floor, Floors, HeldOut, Metric, Variant
+from services.bundle.evaluation import Estimate, Floor, Floors, HeldOut, HintEffect, Metric, Variant
 from services.bundle.manifest import Foreign, Manifest, Withheld
 from tests.bundles import SHAPES, publish_tiny, write_task
 
@@ -89,7 +89,8 @@ def publish_pills(root: Path) -> Manifest:
     path.write_text("[[labels]]".join([head, *told]), "utf-8")
     sets = PredictionSets(promised=0.9, threshold=0.1, coverage=estimate(0.93), mean_size=1.31, single=estimate(0.72))
     figures = {"accuracy": 0.97, "balanced_accuracy": 0.979}
-    return _publish(root, "pills", SHAPES, figures, temperature=8.0, prediction_sets=sets)
+    hints = (_hinted("as_they_are", "As they are", 0.97), _hinted("blurred", "Blurred", 0.81))
+    return _publish(root, "pills", SHAPES, figures, temperature=8.0, prediction_sets=sets, hints=hints)
 
 
 def publish_anything(root: Path) -> Manifest:
@@ -131,6 +132,18 @@ def _publish(
         **more,
     }
     return publish_tiny(root, task, labels=labels, detector=True, temperature=temperature, changes=changes)
+
+
+def _hinted(name: str, title: str, alone: float) -> HintEffect:
+    return HintEffect(
+        name=name,
+        title=title,
+        images=60,
+        alone=estimate(alone),
+        right=estimate(alone + 0.02),
+        wrong=estimate(alone - 0.01),
+        misleading=estimate(alone - 0.05),
+    )
 
 
 def _point(name: Any, threshold: float, sensitivity: float, specificity: float) -> OperatingPoint:

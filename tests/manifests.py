@@ -148,6 +148,17 @@ def valid_manifest() -> dict[str, Any]:
                 "per_label": [],
             }
         ],
+        "hints": [
+            {
+                "name": "as_they_are",
+                "title": "As they are",
+                "images": 90,
+                "alone": {"value": 0.75, "low": 0.625, "high": 0.875},
+                "right": {"value": 0.875, "low": 0.75, "high": 0.9375},
+                "wrong": {"value": 0.6875, "low": 0.5625, "high": 0.8125},
+                "misleading": {"value": 0.5, "low": 0.375, "high": 0.625},
+            }
+        ],
         "steadiness": [
             {
                 "name": "blurred",
@@ -262,6 +273,7 @@ def describe(
         floors=None,
         across=(),
         steadiness=(),
+        hints=(),
     )
 
 

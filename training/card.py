@@ -10,6 +10,7 @@ from training.markdown import bullets, section
 from training.sections import decisions, figures, origin, use, yardsticks
 from training.sections.estimates import interval
 from training.sections.foreign import foreign
+from training.sections.hints import hints
 from training.sections.steadiness import steadiness
 from training.split import Split
 
@@ -40,6 +41,7 @@ def write_card(manifest: Manifest, task: Task, split: Split | None) -> str:
         "Prediction sets": decisions.prediction_sets(manifest),
         "Foreign images": foreign(manifest),
         "Steadiness": steadiness(manifest),
+        **({"Hints": hints(manifest)} if manifest.hints else {}),
         "Half precision": origin.halving(manifest),
         "Making": origin.making(manifest),
     }

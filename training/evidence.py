@@ -8,15 +8,17 @@ from typing import Any
 import numpy as np
 
 from services.bundle.decision import OperatingPoint, PredictionSets
-from services.bundle.evaluation import Floors, HeldOut, Variant
+from services.bundle.evaluation import Floors, HeldOut, HintEffect, Variant
+from services.bundle.hints import hintable
 from services.bundle.manifest import Calibration, Novelty, Preprocessing
 from services.bundle.outputs import inner_features
 from services.bundle.task import Task
 from training import foreign as others
 from training import novelty
-from training.answers import Answers
+from training.answers import Answers, answer
 from training.decisions import operating_points, prediction_sets
 from training.floors import PREPROCESSING, floors
+from training.hinting import AS_THEY_ARE, WORSE, measure_hints, worsen
 from training.images import Bar, Images, load_images
 from training.plan import Plan
 from training.steadiness import measure_steadiness
@@ -57,6 +59,7 @@ class Evidence:
     floors: Floors | None
     across: tuple[HeldOut, ...]
     steadiness: tuple[Variant, ...]
+    hints: tuple[HintEffect, ...]
 
 
 def decisions(
@@ -77,7 +80,7 @@ def decisions(
     if single and task.positive:
         points = operating_points(validation, test, labels, task.positive, calibration, seed)
     sets = prediction_sets(validation, test, calibration, seed) if single and len(labels) > _TWO else None
-    return Evidence(points, sets, None, None, None, (), ())
+    return Evidence(points, sets, None, None, None, (), (), ())
 
 
 def gather(
@@ -122,6 +125,20 @@ def gather(
             bar,
             fitted,
         ),
+        hints=_hints(plan, classifier, calibration, parts[1], answers[0]),
+    )
+
+
+def _hints(
+    plan: Plan, classifier: Any, calibration: Calibration, validation: Images, answers: Answers
+) -> tuple[HintEffect, ...]:
+    if calibration.activation != "softmax" or not hintable(plan.task.labels):
+        return ()
+    # On validation images, as those were that the rule was chosen on: test images are for what is served.
+    spoilt = {way: answer(classifier, worsen(validation, way)) for way in WORSE}
+    return tuple(
+        measure_hints(way, given, calibration, seed=plan.recipe.seed)
+        for way, given in ({AS_THEY_ARE: answers} | spoilt).items()
     )
 
 

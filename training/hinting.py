@@ -4,62 +4,35 @@ import io
 from collections.abc import Callable
 from dataclasses import replace
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from services.bundle.calibration import probabilities
-from services.bundle.evaluation import Estimate
-from services.bundle.fields import Count, Frozen, Share
+from services.bundle.evaluation import Estimate, HintEffect
 from services.bundle.hints import RULE, Rule, rerank
 from services.bundle.manifest import Calibration
 from training.answers import Answers
 from training.bootstrap import estimate, resamples
 from training.images import Images
 
-Floats = NDArray[np.float64]
 Picture = Image.Image
+
+AS_THEY_ARE = "as_they_are"
 
 _BLUR = 2.0
 _QUALITY = 15
 _SIDE = 64
 
 
-class HintOutcome(Frozen):
-    """How often the answer was right with hints of one kind.
-
-    Attributes:
-        accuracy: share of images with the right answer.
-        changed: share of images whose answer another one took the place of.
-    """
-
-    accuracy: Estimate
-    changed: Share
-
-
-class HintsMeasured(Frozen):
-    """What hints did to the answers of labelled images.
-
-    Attributes:
-        alone: without hints.
-        right: each image with a hint that names what it shows.
-        wrong: each with a hint that names another label, the mean over all others.
-        misleading: each with a hint that names the likeliest wrong label: no hint does more harm.
-    """
-
-    images: Count
-    alone: HintOutcome
-    right: HintOutcome
-    wrong: HintOutcome
-    misleading: HintOutcome
-
-
-def measure_hints(answers: Answers, calibration: Calibration, rule: Rule = RULE, seed: int = 0) -> HintsMeasured:
+def measure_hints(way: str, answers: Answers, calibration: Calibration, rule: Rule = RULE, seed: int = 0) -> HintEffect:
     """Give every image every hint, and count.
 
     Args:
-        answers: of images with one label each; the rule was chosen on validation images, so a test has others.
+        way: of WORSE that the images were spoilt in, or AS_THEY_ARE.
+        answers: of images with one label each.
         calibration: fitted on validation images.
         rule: how much a hint counts.
         seed: of the intervals.
@@ -72,34 +45,27 @@ def measure_hints(answers: Answers, calibration: Calibration, rule: Rule = RULE,
         raise ValueError(message)
     chances = probabilities(answers.logits, calibration)
     given = np.array([[rerank(row, named, rule)[0].argmax() for named in range(row.size)] for row in chances])
-    alone, true = chances.argmax(axis=1), answers.classes
-    other, rows = ~answers.truths, np.arange(len(true))
+    true, rows, other = answers.classes, np.arange(len(chances)), ~answers.truths
     likeliest = np.where(other, chances, -1.0).argmax(axis=1)
-    several = other.sum(axis=1)
 
-    def outcome(correct: Floats, changed: Floats) -> HintOutcome:
+    def share(correct: NDArray[Any]) -> Estimate:
         drawn = np.concatenate(
             [weights @ correct / weights.sum(axis=1) for weights in resamples(answers.samples, seed)]
         )
-        groups = len({sample.group for sample in answers.samples})
-        accuracy = estimate(float(correct.mean()), drawn, groups)
-        if accuracy is None:
+        found = estimate(float(correct.mean()), drawn, len({sample.group for sample in answers.samples}))
+        if found is None:
             message = "there are no images"
             raise ValueError(message)
-        return HintOutcome(accuracy=accuracy, changed=float(changed.mean()))
+        return found
 
-    def of(answer: NDArray[np.int64]) -> HintOutcome:
-        return outcome((answer == true).astype(np.float64), (answer != alone).astype(np.float64))
-
-    return HintsMeasured(
+    return HintEffect(
+        name=way,
+        title=TITLES[way],
         images=len(true),
-        alone=of(alone),
-        right=of(given[rows, true]),
-        wrong=outcome(
-            ((given == true[:, None]) & other).sum(axis=1) / several,
-            ((given != alone[:, None]) & other).sum(axis=1) / several,
-        ),
-        misleading=of(given[rows, likeliest]),
+        alone=share((chances.argmax(axis=1) == true).astype(np.float64)),
+        right=share((given[rows, true] == true).astype(np.float64)),
+        wrong=share(((given == true[:, None]) & other).sum(axis=1) / other.sum(axis=1)),
+        misleading=share((given[rows, likeliest] == true).astype(np.float64)),
     )
 
 
@@ -130,6 +96,17 @@ WORSE: MappingProxyType[str, Callable[[Picture], Picture]] = MappingProxyType(
 )
 """Ways to spoil an image as the network takes it: a Gaussian blur of 2 pixels, a JPEG of quality 15, 64 pixels and
 back. On images that a classifier is always right about, a hint has nothing to mend."""
+
+
+TITLES: MappingProxyType[str, str] = MappingProxyType(
+    {
+        AS_THEY_ARE: "As they are",
+        "blurred": "Blurred by a Gaussian of 2 pixels",
+        "compressed": "Saved as JPEG of quality 15",
+        "small": "Shrunk to 64 pixels and back",
+    }
+)
+"""What was done to the images, for people: the ways of WORSE, and none."""
 
 
 def worsen(images: Images, way: str) -> Images:

@@ -146,6 +146,7 @@ def write_bundle(store: Store, candidate: Candidate, answers: Answers, evidence:
         floors=evidence.floors,
         across=evidence.across,
         steadiness=evidence.steadiness,
+        hints=evidence.hints,
     )
     report = reporting.report(answers, manifest, candidate.history)
     card = write_card(manifest, candidate.task, candidate.split)

@@ -114,6 +114,26 @@ class Floors(Frozen):
     border: Floor
 
 
+class HintEffect(Frozen):
+    """What hints did to the answers of validation images, as they are or spoilt in one way.
+
+    Attributes:
+        title: what was done to each image, for people.
+        alone: accuracy without hints.
+        right: each image with a hint that names what it shows.
+        wrong: each with a hint that names another label, the mean over all others.
+        misleading: each with a hint that names the likeliest wrong label: no hint does more harm.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
+    title: Sentence
+    images: Count
+    alone: Estimate
+    right: Estimate
+    wrong: Estimate
+    misleading: Estimate
+
+
 class Variant(Frozen):
     """How the test images fared in another shape: as other files, sizes, framings and exposures.
 

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from services.bundle.decision import OperatingPoint, PredictionSets
-from services.bundle.evaluation import Evaluation, Floors, HeldOut, Variant
+from services.bundle.evaluation import Evaluation, Floors, HeldOut, HintEffect, Variant
 from services.bundle.fields import Count, Edge, Frozen, Label, Name, Number, Sentence, Sha256, Share, first_error
 from services.bundle.graph import Description
 from services.errors import ManifestInvalid
@@ -221,6 +221,7 @@ class Manifest(Frozen):
         floors: what hardly any picture gives away; null where they were not measured.
         across: figures on sources that were held out; empty where there is one source, or none was held out.
         steadiness: of the test images in other shapes; empty where it was not measured.
+        hints: what they did to validation images; empty where the task takes none, or it was not measured.
     """
 
     format: Annotated[int, Field(ge=FORMAT, le=FORMAT)]
@@ -242,6 +243,7 @@ class Manifest(Frozen):
     floors: Floors | None
     across: tuple[HeldOut, ...]
     steadiness: tuple[Variant, ...]
+    hints: tuple[HintEffect, ...]
 
     @model_validator(mode="after")
     def _consistent(self) -> "Manifest":

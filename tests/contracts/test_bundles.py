@@ -14,6 +14,7 @@ from services.bundle.calibration import probabilities
 from services.bundle.classifier import load_classifier
 from services.bundle.decision import OperatingPoint
 from services.bundle.evaluation import Estimate, Metric
+from services.bundle.hints import hintable
 from services.bundle.manifest import Import, Manifest, Training
 from services.bundle.preprocessing import prepare
 from services.bundle.store import Store
@@ -123,6 +124,7 @@ def test_every_interval_holds_its_figure(task: str, version: int) -> None:
         *((" + ".join(held.sources), metric) for held in manifest.across for metric in held.metrics),
         *((point.name, estimate) for point in manifest.operating_points for estimate in shares(point)),
         *((variant.name, variant.accuracy) for variant in manifest.steadiness),
+        *((effect.name, effect.right) for effect in manifest.hints),
     ]
     measured = [(name, estimate) for name, estimate in figures if estimate is not None]
     assert len(measured) > len(evaluation.per_label)
@@ -147,6 +149,7 @@ def test_it_carries_what_its_task_calls_for(task: str, version: int) -> None:
     assert manifest.novelty is not None
     assert manifest.floors is not None
     assert {variant.name for variant in manifest.steadiness} == {variant.name for variant in VARIANTS}
+    assert bool(manifest.hints) == hintable(described.labels)
     sources = [entry for entry in manifest.evaluation.per_source if entry.balanced_accuracy is not None]
     # Where there is another source to hold out, a figure within the sources does not stand alone.
     assert bool(manifest.across) == (len(manifest.evaluation.per_source) > 1), sources

@@ -8,7 +8,7 @@ from starlette.testclient import TestClient
 
 from tests.routers.reading import BROWSER, Outline, text_of
 
-SECTIONS = ("across", "floors", "points", "worths", "sets", "foreign", "steadiness")
+SECTIONS = ("across", "floors", "points", "worths", "sets", "foreign", "steadiness", "hints")
 
 
 def card(client: TestClient, task: str) -> Any:
@@ -26,7 +26,7 @@ def section(html: str, identity: str) -> str:
     ("task", "there"),
     [
         ("chest", {"across", "floors", "points", "worths", "foreign", "steadiness"}),
-        ("pills", {"sets", "foreign", "steadiness"}),
+        ("pills", {"sets", "foreign", "steadiness", "hints"}),
         ("anything", {"foreign"}),
     ],
 )
@@ -84,14 +84,21 @@ def test_prediction_sets_tell_what_was_promised_and_what_was_held(wary: TestClie
 def test_foreign_images_are_told_by_kind_and_near_ones_are_marked(wary: TestClient) -> None:
     text = section(card(wary, "chest").text, "foreign")
     assert "96.9 % of the test images pass" in text
-    assert "photographs 500 98.6 % 0.9991" in text
-    assert "adult films near: many are expected to get through 40 22.5 % 0.7125" in text
+    assert "photographs 500 98.6 % 0.9991 94.1 %" in text
+    assert "adult films near: many are expected to get through 40 22.5 % 0.7125 was shown none" in text
 
 
 def test_steadiness_is_told_by_variant(wary: TestClient) -> None:
     text = section(card(wary, "chest").text, "steadiness")
     assert "Saved as WebP 72 97.0 % 94.0 % to 100 % 0.0 95.8 % 0.312 1.0 %" in text
     assert "Blurred by 2 pixels 72 93.0 % 90.0 % to 96.0 % \N{MINUS SIGN}4.0 95.8 % 0.312 \N{EN DASH}" in text
+
+
+def test_what_hints_do_is_told_where_the_task_takes_any(wary: TestClient) -> None:
+    text = section(card(wary, "pills").text, "hints")
+    assert "60 validation images" in text
+    assert "Blurred 81.0 %" in text
+    assert "83.0 %" in text
 
 
 @pytest.mark.parametrize("path", ["/tasks/chest", "/tasks/chest/card", "/"])

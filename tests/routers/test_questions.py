@@ -224,7 +224,9 @@ def test_a_task_tells_everything_that_was_measured(wary: TestClient) -> None:
         "images": 40,
         "auroc": 0.7125,
         "refused": 0.225,
+        "withheld": None,
     }
+    assert task["novelty"]["foreign"][0]["withheld"] == {"auroc": 0.9874, "refused": 0.941}
     blurred = task["steadiness"][1]
     assert (blurred["name"], blurred["change"], blurred["unchanged"], blurred["refused"]) == (
         "blur",

@@ -21,6 +21,7 @@ from training.answers import answer
 from training.decisions import operating_points, prediction_sets
 from training.evidence import Elsewhere, Evidence, decisions, gather
 from training.foreign import DRAWN
+from training.hinting import TITLES
 from training.images import Images, load_images
 from training.plan import Plan, draw_up
 
@@ -57,7 +58,8 @@ def test_as_much_is_decided_as_the_labels_allow(
     if sets:
         assert found.prediction_sets == prediction_sets(validation, test, calibration, 3)
     # Nothing else is claimed of weights that were fitted elsewhere.
-    assert (found.novelty, found.detector, found.floors, found.across, found.steadiness) == (None, None, None, (), ())
+    assert (found.novelty, found.detector, found.floors) == (None, None, None)
+    assert (found.across, found.steadiness, found.hints) == ((), (), ())
 
 
 # ---------------------------------------------------------------- what bounds the figures
@@ -146,3 +148,17 @@ def test_a_folder_of_another_task_is_shown_in_half(
     found = gather(known, classifier, ONCE, parts, answers, Elsewhere(), unwatched).novelty
     assert found is not None
     assert {kind.kind for kind in found.foreign if not kind.near} == {"noise", "blank pictures"}
+
+
+def test_hints_are_measured_where_the_task_takes_any(
+    plan: Plan, classifier: Any, parts: tuple[Images, Images, Images]
+) -> None:
+    assert gathered(plan, classifier, parts).hints == ()
+    labels = tuple(entry.model_copy(update={"hints": (entry.label,)}) for entry in plan.task.labels)
+    known = replace(plan, task=plan.task.model_copy(update={"labels": labels}))
+    found = gathered(known, classifier, parts).hints
+    assert [effect.name for effect in found] == list(TITLES)
+    assert {effect.images for effect in found} == {len(parts[1].samples)}
+    validation = answer(classifier, parts[1])
+    assert found[0].alone.value == pytest.approx((validation.logits.argmax(axis=1) == validation.classes).mean())
+    assert all(effect.right.value >= effect.alone.value >= effect.misleading.value for effect in found)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from services.bundle.hints import Rule
 from tests.training.answering import ONCE, SEVERAL, guesses, one_hot, samples
 from training.answers import Answers
-from training.hinting import WORSE, measure_hints, worsen
+from training.hinting import AS_THEY_ARE, TITLES, WORSE, measure_hints, worsen
 from training.images import Images
 
 
@@ -24,40 +24,40 @@ FOUR = said(
 
 
 def test_hints_are_counted_image_by_image() -> None:
-    found = measure_hints(FOUR, ONCE)
-    assert found.images == 4
-    assert (found.alone.accuracy.value, found.alone.changed) == (0.5, 0)
+    found = measure_hints(AS_THEY_ARE, FOUR, ONCE)
+    assert (found.name, found.title, found.images) == ("as_they_are", "As they are", 4)
+    assert found.alone.value == 0.5
     # The open and wrong one is mended; the confident and wrong one is not.
-    assert (found.right.accuracy.value, found.right.changed) == (0.75, 0.25)
+    assert found.right.value == 0.75
     # Of two wrong hints for each image, one for the open and right one does harm.
-    assert (found.wrong.accuracy.value, found.wrong.changed) == (0.375, 0.125)
-    assert (found.misleading.accuracy.value, found.misleading.changed) == (0.25, 0.25)
+    assert found.wrong.value == 0.375
+    assert found.misleading.value == 0.25
 
 
 def test_without_confidence_and_with_a_great_ratio_the_hint_decides_alone() -> None:
-    found = measure_hints(FOUR, ONCE, Rule(ratio=1e9, confident=1.0, plausible=0.0))
-    assert found.right.accuracy.value == 1
-    assert found.wrong.accuracy.value == 0
+    found = measure_hints("blurred", FOUR, ONCE, Rule(ratio=1e9, confident=1.0, plausible=0.0))
+    assert found.right.value == 1
+    assert found.wrong.value == 0
 
 
 def test_a_ratio_of_one_changes_nothing() -> None:
-    found = measure_hints(guesses(200, 6), ONCE, Rule(ratio=1.0, confident=0.9, plausible=0.0))
+    found = measure_hints("small", guesses(200, 6), ONCE, Rule(ratio=1.0, confident=0.9, plausible=0.0))
     for outcome in (found.right, found.wrong, found.misleading):
         assert outcome == found.alone
 
 
 def test_right_hints_help_and_wrong_ones_harm_less_than_misleading_ones() -> None:
-    found = measure_hints(guesses(300, 6), ONCE)
+    found = measure_hints("small", guesses(300, 6), ONCE)
     right, alone, wrong, misleading = (
-        outcome.accuracy.value for outcome in (found.right, found.alone, found.wrong, found.misleading)
+        outcome.value for outcome in (found.right, found.alone, found.wrong, found.misleading)
     )
     assert right > alone > wrong > misleading
-    assert found.alone.accuracy.low < alone < found.alone.accuracy.high
+    assert found.alone.low < alone < found.alone.high
 
 
 def test_labels_that_do_not_exclude_each_other_take_no_hint() -> None:
     with pytest.raises(ValueError, match="one label"):
-        measure_hints(guesses(20, 3, several=True), SEVERAL)
+        measure_hints(AS_THEY_ARE, guesses(20, 3, several=True), SEVERAL)
 
 
 # ---------------------------------------------------------------- worse images
@@ -82,5 +82,6 @@ def test_worse_images_have_lost_detail_and_kept_their_truth(way: str) -> None:
 
 
 def test_there_are_no_other_ways() -> None:
+    assert set(TITLES) == {AS_THEY_ARE, *WORSE}
     with pytest.raises(KeyError):
         worsen(drawn(), "burnt")
