@@ -25,7 +25,7 @@ PROMISED = 0.98
 AXES = 64
 """Directions of a variance of their own; what lies beside them shares one."""
 
-_MOST_IMAGES = 2000
+_MOST_IMAGES = 1000
 _BATCH = 32
 _LEAST = 1e-6
 _MIDDLE, _HIGH = 0.5, 0.99
@@ -107,7 +107,7 @@ def both(model: Any, pixels: Pixels, change: Any, chosen: NDArray[np.int64] | No
 
 
 def some(count: int, seed: int) -> NDArray[np.int64]:
-    """Positions of at most 2,000 of `count` training images, drawn by the seed."""
+    """Positions of at most 1,000 of `count` training images, drawn by the seed."""
     return np.sort(np.random.default_rng(seed).permutation(count)[:_MOST_IMAGES])
 
 

@@ -10,7 +10,7 @@ import keras
 
 from services.bundle.fingerprints import Fingerprints
 from services.bundle.graph import Description
-from services.bundle.manifest import Import, Manifest, Preprocessing, Seen, Training, Weights
+from services.bundle.manifest import FORMAT, Import, Manifest, Preprocessing, Seen, Training, Weights
 from services.bundle.store import Store
 from services.bundle.task import Task
 from training import reporting, seen
@@ -121,7 +121,7 @@ def write_bundle(store: Store, candidate: Candidate, answers: Answers, evidence:
         proof, probe = prove(half.model, candidate.preprocessing)
     packed = candidate.seen
     manifest = Manifest(
-        format=3,
+        format=FORMAT,
         task=candidate.task.name,
         version=1,
         created=datetime.now(UTC).replace(microsecond=0),

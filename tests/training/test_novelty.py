@@ -137,7 +137,7 @@ def test_images_are_looked_at_as_they_are_and_as_they_may_arrive(model: Any) -> 
 def test_of_many_training_images_some_are_looked_at() -> None:
     np.testing.assert_array_equal(some(30, 1), np.arange(30))
     chosen = some(5000, 1)
-    assert len(set(chosen)) == 2000
+    assert len(set(chosen)) == 1000
     assert (np.diff(chosen) > 0).all()
     np.testing.assert_array_equal(some(5000, 1), chosen)
 

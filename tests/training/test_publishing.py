@@ -205,8 +205,9 @@ def test_the_detector_travels_with_the_bundle(manifest: Manifest, bundle: Bundle
     described, detector = manifest.novelty, bundle.detector
     assert described is not None
     assert detector is not None
-    # The last map of each of the two resolutions before the coarsest.
-    assert described.features == 64 + 128 == len(detector.centre)
+    # The last map of each of the two resolutions before the coarsest, and what the head reads.
+    assert described.features == 64 + 128 + 128 == len(detector.centre)
+    assert len(detector.axes) == 64 + 128
     assert described.promised == PROMISED
     assert [(kind.kind, kind.near, kind.images) for kind in described.foreign] == [
         ("noise", False, 3),
