@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.bundle.decision import OperatingPoint, PredictionSets
-from services.bundle.evaluation import Estimate, Floor, Floors, HeldOut, HintEffect, Metric, Variant
-from services.bundle.manifest import Foreign, Manifest, Withheld
+from services.bundle.evaluation import Estimate, Floor, Floors, Foreign, HeldOut, HintEffect, Metric, Variant, Withheld
+from services.bundle.manifest import Manifest
 from tests.bundles import SHAPES, publish_tiny, write_task
 
 POSITIVE = "ill"

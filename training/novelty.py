@@ -9,7 +9,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from services.bundle.manifest import Foreign, Novelty, Withheld
+from services.bundle.evaluation import Foreign, Withheld
+from services.bundle.manifest import Novelty
 from services.bundle.novelty import REACH, Detector
 from services.bundle.outputs import served
 from training.augmentation import augmentation_layers

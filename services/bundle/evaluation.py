@@ -114,6 +114,38 @@ class Floors(Frozen):
     border: Floor
 
 
+class Withheld(Frozen):
+    """How a detector fares on a kind of image of which it was shown none.
+
+    Attributes:
+        auroc: area under the ROC curve between the bundle's test images and these, by their scores.
+        refused: share of these above its threshold.
+    """
+
+    auroc: Share
+    refused: Share
+
+
+class Foreign(Frozen):
+    """How the detector of foreign images fared on one kind of them.
+
+    Attributes:
+        kind: of image, for people.
+        near: whether they are so like the model's own that many are expected to get through.
+        auroc: area under the ROC curve between the bundle's test images and these, by their scores.
+        refused: share of these above the threshold.
+        withheld: what another detector makes of them, to which all kinds were shown but this one; None where the
+            bundle's own was not shown it either.
+    """
+
+    kind: Sentence
+    near: bool
+    images: Count
+    auroc: Share
+    refused: Share
+    withheld: Withheld | None
+
+
 class HintEffect(Frozen):
     """What hints did to the answers of validation images, as they are or spoilt in one way.
 

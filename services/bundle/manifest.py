@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from services.bundle.decision import OperatingPoint, PredictionSets
-from services.bundle.evaluation import Evaluation, Floors, HeldOut, HintEffect, Variant
+from services.bundle.evaluation import Evaluation, Floors, Foreign, HeldOut, HintEffect, Variant
 from services.bundle.fields import Count, Edge, Frozen, Label, Name, Number, Sentence, Sha256, Share, first_error
 from services.bundle.graph import Description
 from services.errors import ManifestInvalid
@@ -98,38 +98,6 @@ class Seen(Frozen):
 
     file: Literal["seen.npz"]
     sha256: Sha256
-
-
-class Withheld(Frozen):
-    """How a detector fares on a kind of image of which it was shown none.
-
-    Attributes:
-        auroc: area under the ROC curve between the bundle's test images and these, by their scores.
-        refused: share of these above its threshold.
-    """
-
-    auroc: Share
-    refused: Share
-
-
-class Foreign(Frozen):
-    """How the detector of foreign images fared on one kind of them.
-
-    Attributes:
-        kind: of image, for people.
-        near: whether they are so like the model's own that many are expected to get through.
-        auroc: area under the ROC curve between the bundle's test images and these, by their scores.
-        refused: share of these above the threshold.
-        withheld: what another detector makes of them, to which all kinds were shown but this one; None where the
-            bundle's own was not shown it either.
-    """
-
-    kind: Sentence
-    near: bool
-    images: Count
-    auroc: Share
-    refused: Share
-    withheld: Withheld | None
 
 
 class Novelty(Frozen):

@@ -215,6 +215,8 @@ def test_the_detector_travels_with_the_bundle(manifest: Manifest, bundle: Bundle
         ("charts, drawn", False, 3),
         ("pages of text and tables, drawn", False, 3),
         ("CT slices of the head, drawn", False, 3),
+        ("blots, cytometry, organisms and micrographs, drawn", False, 3),
+        ("landscapes, streets and still lifes, drawn", False, 3),
         ("own test images, inverted", True, 12),
         ("own test images, turned by 90 degrees", True, 12),
         ("own test images, upside down", True, 12),

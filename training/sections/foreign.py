@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from services.bundle.manifest import Foreign, Manifest
+from services.bundle.evaluation import Foreign
+from services.bundle.manifest import Manifest
 from training.markdown import bullets, table
 from training.sections.estimates import percent
 from training.sections.use import FOREIGN
