@@ -162,7 +162,7 @@ def test_the_childs_graph_gives_logits_features_and_maps_as_keras_does(bundle: B
         np.testing.assert_allclose(answer.features, expected["features"], atol=1e-4)
         np.testing.assert_allclose(answer.saliency, expected["saliency"], atol=1e-4)
         np.testing.assert_allclose(answer.saliency, grad_cam(model, pixels)[0], atol=1e-4)
-        assert answer.features.shape == (64 + 128,)
+        assert answer.features.shape == (64 + 128 + 128,)
         assert answer.saliency.shape == (3, 2, 2)
 
 

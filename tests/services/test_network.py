@@ -135,4 +135,5 @@ def test_an_architecture_without_maps_gives_none(tmp_path: Path) -> None:
     model = keras.Model(image, keras.layers.Dense(LABELS)(pooled))
     answer = network(model, tmp_path).answer(PICTURES[0], saliency=True)
     assert answer.saliency is None
-    assert answer.features.shape == (4,)
+    # The mean of its only maps, and what its head reads, which is their highest values.
+    assert answer.features.shape == (4 + 4,)
