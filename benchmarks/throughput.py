@@ -131,11 +131,13 @@ def ours(folder: Path, chosen: argparse.Namespace) -> Clock:
         preprocessing=Preprocessing(
             height=edge,
             width=edge,
+            borders="kept",
             colour="rgb",
             fit="letterbox",
             interpolation="bilinear",
             pad=127,
             window=None,
+            levels="kept",
             window_percentiles=(0.5, 99.5),
         ),
         augmentation=Augmentation(

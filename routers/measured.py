@@ -68,7 +68,11 @@ def seen(preprocessing: Preprocessing) -> str:
         "letterbox": f"The whole image, scaled to fit {size}; plain bands fill what is left, and nothing is cut off.",
         "stretch": f"The whole image, stretched to {size} whatever its shape.",
     }[preprocessing.fit]
-    told = [fitted] if preprocessing.colour == "rgb" else [fitted, "Colour is dropped."]
+    told = [fitted] if preprocessing.borders == "kept" else ["Plain borders are cut off first.", fitted]
+    if preprocessing.colour == "grey":
+        told.append("Colour is dropped.")
+    if preprocessing.levels == "stretched":
+        told.append("Grey levels are stretched over the whole range: how light or flat a picture is does not matter.")
     if preprocessing.window is not None:
         centre, width = preprocessing.window
         told.append(f"A DICOM file is shown in a window of {width:g} around {centre:g}, in its own units.")

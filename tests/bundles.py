@@ -49,11 +49,13 @@ ARCHITECTURE = Architecture(backbone="convnet", filters=(16, 32, 64, 128), hidde
 PREPROCESSING = Preprocessing(
     height=EDGE,
     width=EDGE,
+    borders="kept",
     colour="rgb",
     fit="letterbox",
     interpolation="bilinear",
     pad=127,
     window=None,
+    levels="kept",
     window_percentiles=(0.5, 99.5),
 )
 

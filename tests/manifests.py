@@ -36,11 +36,13 @@ def valid_manifest() -> dict[str, Any]:
         "preprocessing": {
             "height": 96,
             "width": 128,
+            "borders": "kept",
             "colour": "rgb",
             "fit": "letterbox",
             "interpolation": "bilinear",
             "pad": 127,
             "window": [40.0, 80.0],
+            "levels": "kept",
             "window_percentiles": [0.5, 99.5],
         },
         "calibration": {"temperature": 1.25, "activation": "softmax"},

@@ -13,6 +13,8 @@ from training.images import Images
 
 Balance = Literal["none", "class_weights", "oversample", "sources"]
 
+_MOST = 10
+
 
 def label_weights(images: Images) -> NDArray[np.float64]:
     """Weigh each image by the inverse frequency of its rarest label, float64 [n]; the weights average to one.
@@ -29,20 +31,26 @@ def label_weights(images: Images) -> NDArray[np.float64]:
 def even_chances(images: Images) -> NDArray[np.float64]:
     """Chances float64 [n] to be drawn: even among labels, then their sources, then groups, then images of a group.
 
-    So neither a large source of one label nor a picture with many near copies is what an epoch is made of.
+    So neither a large source of one label nor a picture with many near copies is what an epoch is made of. Nor is a
+    handful of pictures: a source weighs at most `_MOST` times as much as its share of the label's images.
     """
     samples = images.samples
-    labels = {sample.labels for sample in samples}
-    sources = Counter(labels for labels, _ in {(sample.labels, sample.source) for sample in samples})
+    held = Counter((sample.labels, sample.source) for sample in samples)
+    of_label, sources = Counter(sample.labels for sample in samples), Counter(labels for labels, _ in held)
+    weights = {
+        (labels, source): min(1 / sources[labels], _MOST * count / of_label[labels])
+        for (labels, source), count in held.items()
+    }
+    whole = {labels: sum(weight for (own, _), weight in weights.items() if own == labels) for labels in of_label}
     groups = Counter(place for place, _ in {((sample.labels, sample.source), sample.group) for sample in samples})
     copies = Counter((sample.labels, sample.source, sample.group) for sample in samples)
     shares = (
-        sources[sample.labels]
-        * groups[sample.labels, sample.source]
-        * copies[sample.labels, sample.source, sample.group]
+        weights[sample.labels, sample.source]
+        / (whole[sample.labels] * groups[sample.labels, sample.source])
+        / copies[sample.labels, sample.source, sample.group]
         for sample in samples
     )
-    return 1 / (len(labels) * np.fromiter(shares, np.float64, len(samples)))
+    return np.fromiter(shares, np.float64, len(samples)) / len(of_label)
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]

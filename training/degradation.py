@@ -276,7 +276,7 @@ class RandomCompression(_Chance):
         # The scale of the tables by quality is the one of the Independent JPEG Group's encoder.
         quality = ops.reshape(self.uniform(images, 15.0, 90.0), (-1, 1, 1, 1, 1, 1))
         scale = ops.where(quality < 50, 50 / quality, 2 - quality / 50)  # noqa: PLR2004 - where the scale is one
-        return ops.maximum(ops.round(self._tables[:count] * scale), 1.0)
+        return ops.maximum(ops.round(ops.convert_to_tensor(self._tables[:count]) * scale), 1.0)
 
 
 def _transformed(blocks: Any, matrix: Any) -> Any:

@@ -223,10 +223,12 @@ dropout = 0.2
 [preprocessing]
 height = {edge}
 width = {edge}
+borders = "kept"
 colour = "{colour}"
 fit = "letterbox"
 interpolation = "bicubic"
 pad = 127
+levels = "kept"
 window_percentiles = [0.5, 99.5]
 {window}
 # Whether a mirrored image still shows the same is for somebody to say who knows the images: then flips = "horizontal".

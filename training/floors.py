@@ -24,11 +24,13 @@ BORDER = 3
 PREPROCESSING = Preprocessing(
     height=2 * EDGE,
     width=2 * EDGE,
+    borders="kept",
     colour="rgb",
     fit="stretch",
     interpolation="bilinear",
     pad=0,
     window=None,
+    levels="kept",
     window_percentiles=(0.5, 99.5),
 )
 """For the images of floors: the whole picture, so that its border is a border; any other multiple of EDGE does too."""

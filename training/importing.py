@@ -158,11 +158,13 @@ def _preprocessing(legacy: Legacy, rebuilt: Rebuilt, told: Conventions) -> Prepr
         return Preprocessing(
             height=height,
             width=width,
+            borders="kept",
             colour="grey" if told.colour == "grey" else "rgb",
             fit=told.fit,
             interpolation="bilinear",
             pad=0,
             window=None,
+            levels="kept",
             window_percentiles=(0.5, 99.5),
         )
     except ValidationError as invalid:

@@ -28,7 +28,8 @@ class Material(_Frozen):
     Attributes:
         split: shares of the images for training, validation and test; they sum to one.
         balance: "class_weights" weighs images of rare labels more in the loss, "oversample" shows them more often;
-            "sources" shows each label as often, for each label each of its sources, and of a source each group.
+            "sources" shows each label as often, for each label each of its sources (but a tiny one less), and of a
+            source each group.
         holdouts: sources that `cross-validate --by source` leaves out together, as where each class has a source of its
             own; empty leaves out each source in turn.
         training_only: sources that are trained on and never measured on, as drawn pictures.

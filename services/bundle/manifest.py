@@ -20,21 +20,27 @@ class Preprocessing(Frozen):
     """How pixels become the model's input, float32 [height, width, 3] in 0..255.
 
     Attributes:
+        borders: "trimmed" cuts off plain borders first; see services.bundle.framing.
         colour: "grey" drops colour and repeats the one channel three times.
         fit: "letterbox" keeps the aspect ratio and pads; "stretch" does not.
         pad: grey level of the letterbox.
         window: centre and width, in the file's own units, that a DICOM file is shown in, as (40, 80) Hounsfield units
             for the brain in a CT; null takes the file's own window.
-        window_percentiles: for images of more than 8 bits without a window, the percentiles that become 0 and 255.
+        levels: "stretched" maps the `window_percentiles` of every picture to 0 and 255, so that it says nothing how
+            light or flat the file is.
+        window_percentiles: the percentiles of grey levels that become 0 and 255; where levels are "kept", of images of
+            more than 8 bits without a window alone.
     """
 
     height: Edge
     width: Edge
+    borders: Literal["kept", "trimmed"]
     colour: Literal["rgb", "grey"]
     fit: Literal["letterbox", "stretch"]
     interpolation: Literal["bilinear", "bicubic", "lanczos"]
     pad: Annotated[int, Field(ge=0, le=255)]
     window: tuple[Number, Annotated[float, Field(gt=0, allow_inf_nan=False)]] | None
+    levels: Literal["kept", "stretched"]
     window_percentiles: tuple[Annotated[float, Field(ge=0, lt=50)], Annotated[float, Field(gt=50, le=100)]]
 
 
@@ -164,7 +170,7 @@ class Import(Origin):
     file_sha256: Sha256
 
 
-FORMAT = 4
+FORMAT = 5
 """Of manifest.json, as this version writes and reads it."""
 
 

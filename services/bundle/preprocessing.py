@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from services.bundle.framing import framed
 from services.bundle.manifest import Preprocessing
 from services.imaging import Pixels, stretch
 
@@ -15,6 +16,9 @@ _RESAMPLING = {
 # Shrinks by whole factors first, down to this multiple of the target; Pillow calls 3.0 all but indistinguishable
 # from one direct resampling, and it is several times faster on a camera's photograph.
 _REDUCING_GAP = 3.0
+
+_LEAST_RANGE = 16
+"""Grey levels between the percentiles below which a picture is not stretched: it would be a picture of its noise."""
 
 
 def prepare(pixels: Pixels, preprocessing: Preprocessing) -> NDArray[np.uint8]:
@@ -30,22 +34,41 @@ def prepare(pixels: Pixels, preprocessing: Preprocessing) -> NDArray[np.uint8]:
     if pixels.dtype != np.uint8:
         pixels = stretch(pixels, *preprocessing.window_percentiles)
     image = Image.fromarray(pixels)
+    if preprocessing.borders == "trimmed":
+        image = image.crop(framed(image))
     if preprocessing.colour == "grey":
         image = image.convert("L")
-    resized = _resize(image, preprocessing)
-    return np.asarray(resized.convert("RGB"))
+    fitted = _fitted(image, preprocessing)
+    if preprocessing.levels == "stretched":
+        fitted = _stretched(fitted, preprocessing)
+    return np.asarray(_padded(fitted, preprocessing).convert("RGB"))
 
 
-def _resize(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
-    target = (preprocessing.width, preprocessing.height)
-    method = _RESAMPLING[preprocessing.interpolation]
-    if preprocessing.fit == "stretch" or image.size == target:
-        return _resample(image, target, method)
-    scale = min(target[0] / image.width, target[1] / image.height)
-    inner = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+def _fitted(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
+    """The picture as large as it will be seen, still without padding."""
+    width, height = preprocessing.width, preprocessing.height
+    if preprocessing.fit == "letterbox" and image.size != (width, height):
+        scale = min(width / image.width, height / image.height)
+        width, height = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    return _resample(image, (width, height), _RESAMPLING[preprocessing.interpolation])
+
+
+def _stretched(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
+    """The picture over the whole range of levels; of a coloured one all channels alike."""
+    low, high = np.percentile(np.asarray(image.convert("L")), preprocessing.window_percentiles)
+    if high - low < _LEAST_RANGE:
+        return image
+    levels = np.rint(np.clip((np.arange(256) - low) * (255 / (high - low)), 0, 255)).astype(int).tolist()
+    return image.point(levels * len(image.getbands()))
+
+
+def _padded(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
+    width, height = preprocessing.width, preprocessing.height
+    if image.size == (width, height):
+        return image
     pad = preprocessing.pad if image.mode == "L" else (preprocessing.pad,) * 3
-    canvas = Image.new(image.mode, target, pad)
-    canvas.paste(_resample(image, inner, method), ((target[0] - inner[0]) // 2, (target[1] - inner[1]) // 2))
+    canvas = Image.new(image.mode, (width, height), pad)
+    canvas.paste(image, ((width - image.width) // 2, (height - image.height) // 2))
     return canvas
 
 

@@ -44,10 +44,12 @@ dropout = 0.1
 [preprocessing]
 height = 40
 width = 40
+borders = "kept"
 colour = "rgb"
 fit = "letterbox"
 interpolation = "bilinear"
 pad = 127
+levels = "kept"
 window_percentiles = [0.5, 99.5]
 
 [augmentation]

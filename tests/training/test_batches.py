@@ -163,3 +163,13 @@ def test_images_that_are_decoded_on_demand_give_the_same_batches(tmp_path: Path)
     for first, second in zip(Batches(kept, 5, seed=1), Batches(asked, 5, seed=1), strict=True):
         for one, other in zip(first, second, strict=True):
             np.testing.assert_array_equal(one, other)
+
+
+def test_a_handful_of_images_is_not_drawn_as_often_as_a_whole_source() -> None:
+    kinds = [*[("large", n) for n in range(99)], ("tiny", 99)]
+    samples = tuple(Sample(str(n), ("a",), str(n), source) for source, n in kinds)
+    images = Images(numbered(100).pixels, np.ones((100, 1), bool), samples)
+    found = mass(images, even_chances(images), "source")
+    # One of a hundred, ten times as often as its share; the large source gets what is left of an even half.
+    assert found[("tiny",)] == pytest.approx(0.1 / 0.6)
+    assert found[("large",)] == pytest.approx(0.5 / 0.6)

@@ -158,6 +158,8 @@ def test_no_number_is_infinite_or_none(place: Place, text: str) -> None:
         (("preprocessing", "width"), 1025),
         (("preprocessing", "pad"), 256),
         (("preprocessing", "colour"), "bgr"),
+        (("preprocessing", "borders"), "cut"),
+        (("preprocessing", "levels"), "equalised"),
         (("preprocessing", "window_percentiles"), [50, 99.5]),
         (("preprocessing", "window_percentiles"), [0.5, 50]),
         (("preprocessing", "window_percentiles"), [0.5, 50.5, 99.5]),
@@ -245,14 +247,15 @@ def test_the_reason_does_not_repeat_the_name_of_an_unknown_field() -> None:
         (0, "publish the bundle again with `python -m training publish`"),
         (2, "publish the bundle again with `python -m training publish`"),
         (3, "publish the bundle again with `python -m training publish`"),
-        (5, "it was written by a newer version"),
+        (4, "publish the bundle again with `python -m training publish`"),
+        (6, "it was written by a newer version"),
     ],
 )
 @pytest.mark.parametrize("rest", [valid_manifest(), {"anything": "else"}], ids=["else whole", "else different"])
 def test_another_format_is_told_as_such(number: int, advice: str, rest: dict[str, Any]) -> None:
     with pytest.raises(ManifestInvalid) as caught:
         parse_manifest(as_json(rest | {"format": number}))
-    assert str(caught.value) == f"manifest.json is of format {number}; this version reads format 4: {advice}"
+    assert str(caught.value) == f"manifest.json is of format {number}; this version reads format 5: {advice}"
 
 
 @pytest.mark.parametrize("seen", [None, {"file": "seen.npz", "sha256": "0" * 64}], ids=["unknown", "known"])

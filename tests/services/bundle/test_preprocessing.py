@@ -34,11 +34,13 @@ def preprocessing(**changed: Any) -> Preprocessing:
     fields: dict[str, Any] = {
         "height": 48,
         "width": 64,
+        "borders": "kept",
         "colour": "rgb",
         "fit": "letterbox",
         "interpolation": "bilinear",
         "pad": 127,
         "window": None,
+        "levels": "kept",
         "window_percentiles": (0.5, 99.5),
     }
     return Preprocessing(**fields | changed)
@@ -196,3 +198,60 @@ def test_what_is_given_is_not_changed() -> None:
         before = pixels.copy()
         prepare(pixels, preprocessing())
         assert np.array_equal(pixels, before)
+
+
+def mapped(picture: Pixels, gain: float, offset: float) -> Pixels:
+    return np.clip(np.rint(picture * gain + offset), 0, 255).astype(np.uint8)
+
+
+@every_fit
+@every_colour
+@pytest.mark.parametrize(("gain", "offset"), [(0.6, 51.0), (0.5, 0.0), (0.7, 70.0)])
+def test_stretched_levels_undo_a_loss_of_contrast_and_a_shift(
+    colour: str, fit: str, gain: float, offset: float
+) -> None:
+    settings = preprocessing(colour=colour, fit=fit, levels="stretched")
+    picture = photograph(400, 300)
+    gap = np.abs(prepare(mapped(picture, gain, offset), settings).astype(int) - prepare(picture, settings).astype(int))
+    assert gap.max() <= 4
+    kept = preprocessing(colour=colour, fit=fit)
+    changed = np.abs(prepare(mapped(picture, gain, offset), kept).astype(int) - prepare(picture, kept).astype(int))
+    assert changed.mean() > 10
+
+
+def test_stretched_levels_reach_from_black_to_white_and_leave_the_padding() -> None:
+    picture = mapped(photograph(300, 100), 0.3, 100)
+    tensor = prepare(picture, preprocessing(levels="stretched", colour="grey"))
+    top, bottom, _, _ = occupied(tensor, 127)
+    shown = tensor[top : bottom + 1]
+    assert shown.min() == 0
+    assert shown.max() == 255
+    assert (tensor[:top] == 127).all()
+
+
+def test_next_to_nothing_is_not_stretched_into_noise() -> None:
+    random = np.random.default_rng(2)
+    faint = np.clip(np.rint(100 + 2 * random.standard_normal((48, 64))), 0, 255).astype(np.uint8)
+    assert np.array_equal(prepare(faint, preprocessing(levels="stretched"))[..., 0], faint)
+
+
+@every_fit
+def test_trimmed_borders_leave_the_picture_as_if_it_had_none(fit: str) -> None:
+    settings = preprocessing(borders="trimmed", fit=fit)
+    picture = photograph(400, 300)
+    frame = np.zeros((400, 500, 3), np.uint8)
+    frame[50:350, 50:450] = picture
+    gap = np.abs(prepare(frame, settings).astype(int) - prepare(picture, settings).astype(int))
+    assert gap.mean() < 6
+    kept = preprocessing(fit=fit)
+    assert np.abs(prepare(frame, kept).astype(int) - prepare(picture, kept).astype(int)).mean() > 20
+
+
+def test_deep_pixels_are_trimmed_and_stretched_too() -> None:
+    deep = np.full((300, 400), 100.0, np.float32)
+    deep[60:240, 80:320] = radiograph(240, 180)
+    settings = preprocessing(borders="trimmed", levels="stretched", colour="grey")
+    gap = np.abs(
+        prepare(deep, settings).astype(int) - prepare(radiograph(240, 180).astype(np.float32), settings).astype(int)
+    )
+    assert gap.mean() < 6
