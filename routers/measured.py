@@ -64,11 +64,13 @@ def _tested_on(origin: Training | Import) -> str:
 def seen(preprocessing: Preprocessing) -> str:
     """How pixels become the model's input, in words."""
     size = f"{preprocessing.width} \N{MULTIPLICATION SIGN} {preprocessing.height} pixels"
+    whole = preprocessing.borders == "kept"
+    shown, cut = ("The whole image", "nothing") if whole else ("The image without its plain borders", "nothing else")
     fitted = {
-        "letterbox": f"The whole image, scaled to fit {size}; plain bands fill what is left, and nothing is cut off.",
-        "stretch": f"The whole image, stretched to {size} whatever its shape.",
+        "letterbox": f"{shown}, scaled to fit {size}; plain bands fill what is left, and {cut} is cut off.",
+        "stretch": f"{shown}, stretched to {size} whatever its shape.",
     }[preprocessing.fit]
-    told = [fitted] if preprocessing.borders == "kept" else ["Plain borders are cut off first.", fitted]
+    told = [fitted]
     if preprocessing.colour == "grey":
         told.append("Colour is dropped.")
     if preprocessing.levels == "stretched":

@@ -164,11 +164,12 @@ def _detector(
             shown[kind.family] = novelty.both(model, kind.shown, change)
         measured.append((kind, novelty.features(model, kind.pixels, np.arange(len(kind.pixels)))))
 
-    def fitted(without: str = "") -> novelty.Fitted:
-        others = [features for family, features in shown.items() if family != without]
-        return novelty.fit(own, checked, others, inner_features(classifier))
-
-    whole, withheld = fitted(), {family: fitted(family) for family in shown}
+    inner = inner_features(classifier)
+    whole = novelty.fit(own, checked, list(shown.values()), inner)
+    withheld = {
+        family: novelty.fit(own, checked, [some for other, some in shown.items() if other != family], inner, whole)
+        for family in shown
+    }
     tested = novelty.features(model, test.pixels, np.arange(len(test.pixels)))
     return whole, *novelty.describe(whole, tested, measured, withheld)
 

@@ -36,7 +36,13 @@ class Logistic:
         return logits
 
 
-def fit_logistic(features: Floats, truths: NDArray[np.bool_], activation: Activation, penalty: float = 1.0) -> Logistic:
+def fit_logistic(
+    features: Floats,
+    truths: NDArray[np.bool_],
+    activation: Activation,
+    penalty: float = 1.0,
+    start: Logistic | None = None,
+) -> Logistic:
     """Minimise the summed negative log likelihood plus half of `penalty` times the squared kernel; the bias is free.
 
     By L-BFGS (Nocedal & Wright 2006, algorithm 7.5) with halved steps until Armijo's condition holds; the function is
@@ -47,6 +53,7 @@ def fit_logistic(features: Floats, truths: NDArray[np.bool_], activation: Activa
         truths: bool [n, labels].
         activation: "softmax" where a sample has one label, "sigmoid" for a regression per label.
         penalty: of the squared weights.
+        start: where the search begins, as the regression of much the same samples; None begins from zero.
     """
     shape = (features.shape[1] + 1, truths.shape[1])
     plain = Calibration(temperature=1.0, activation=activation)
@@ -60,7 +67,8 @@ def fit_logistic(features: Floats, truths: NDArray[np.bool_], activation: Activa
         total = _negative_log_likelihood(logits, truths, activation) + penalty / 2 * (weights[:-1] ** 2).sum()
         return total / count, gradient.ravel() / count
 
-    weights = _minimise(loss, np.zeros(shape[0] * shape[1])).reshape(shape)
+    begun = np.zeros(shape) if start is None else np.vstack([start.kernel, start.bias])
+    weights = _minimise(loss, begun.ravel()).reshape(shape)
     return Logistic(weights[:-1], weights[-1])
 
 

@@ -16,7 +16,7 @@ from services.bundle.outputs import served
 from training.augmentation import augmentation_layers
 from training.foreign import Kind
 from training.images import Pixels
-from training.logistic import fit_logistic
+from training.logistic import Logistic, fit_logistic
 from training.metrics import areas
 from training.recipe import Augmentation
 
@@ -74,7 +74,7 @@ def arriving(augmentation: Augmentation, size: tuple[int, int], seed: int, *, gr
     return keras.Sequential([keras.Input((*size, 3), dtype="uint8"), *chain])
 
 
-def fit(own: Features, checked: Features, shown: Sequence[Features], inner: int) -> Fitted:
+def fit(own: Features, checked: Features, shown: Sequence[Features], inner: int, alike: Fitted | None = None) -> Fitted:
     """Fit a detector to training images and images of other kinds, and choose its threshold on validation images.
 
     Args:
@@ -83,8 +83,10 @@ def fit(own: Features, checked: Features, shown: Sequence[Features], inner: int)
         checked: of validation images, likewise.
         shown: of images of other kinds, likewise; may be empty.
         inner: how many of the features are inner ones; they come first.
+        alike: a detector of the very same training images that was shown much the same others: the search for this one
+            begins there, and ends as near to the minimum, much sooner.
     """
-    detector = _told_apart(fit_gaussian(own, inner), own, shown)
+    detector = _told_apart(fit_gaussian(own, inner) if alike is None else alike.detector, own, shown)
     looks = detector.looks(checked)
     places = np.quantile(looks, _MIDDLE, axis=0)
     spreads = np.maximum(np.quantile(looks, _HIGH, axis=0) - places, _LEAST)
@@ -160,16 +162,17 @@ def fit_gaussian(seen: Features, inner: int) -> Detector:
 
 
 def _told_apart(typical: Detector, own: Features, shown: Sequence[Features]) -> Detector:
-    """The same, with a regression between typical images and those of other kinds."""
+    """The same, with a regression between typical images and those of other kinds, sought from the one that it has."""
     if not shown:
-        return typical
+        return replace(typical, kernel=np.zeros_like(typical.kernel), bias=np.zeros_like(typical.bias))
     others = np.concatenate(list(shown))
     count = len(typical.centre)
     # Of unit length rather than of unit size each, or the first steps of the search would be far too long.
     unit = np.sqrt(_PENALTY * count)
     scaled = np.clip((np.concatenate([own, others]) - typical.centre) * typical.precision, -REACH, REACH) / unit
     strange = (np.arange(len(scaled)) >= len(own))[:, np.newaxis]
-    fitted = fit_logistic(scaled, strange, "sigmoid")
+    start = Logistic(typical.kernel[:, np.newaxis] * unit, typical.bias.astype(np.float64))
+    fitted = fit_logistic(scaled, strange, "sigmoid", start=start)
     return replace(typical, kernel=(fitted.kernel[:, 0] / unit).astype(np.float32), bias=fitted.bias.astype(np.float32))
 
 

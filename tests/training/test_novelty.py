@@ -93,6 +93,31 @@ def test_features_come_in_the_order_that_was_asked_for(model: Any) -> None:
     np.testing.assert_allclose(features(model, pixels, chosen), every[chosen], rtol=1e-5, atol=1e-5)
 
 
+# ---------------------------------------------------------------- fitted
+
+
+def test_wherever_the_search_begins_it_ends_about_alike(
+    model: Any, own: tuple[np.ndarray, np.ndarray], inner: int
+) -> None:
+    change = arriving(MILD, SIZE, 2, grey=False)
+    stripes, noise = (both(model, pixels, change) for pixels in (striped(40, 1), 255 - drawn(40, 500)))
+    whole = fit(*own, [stripes, noise], inner)
+    expected, found = fit(*own, [stripes], inner), fit(*own, [stripes], inner, whole)
+    tested = features(model, np.concatenate([drawn(30, 3000), striped(30, 7)]), np.arange(60))
+    np.testing.assert_allclose(found.detector.scores(tested), expected.detector.scores(tested), atol=0.15)
+    assert (found.refused(tested) == expected.refused(tested)).mean() > 0.95
+    assert not np.allclose(whole.detector.kernel, found.detector.kernel, atol=1e-3)
+
+
+def test_a_detector_that_is_shown_nothing_forgets_what_another_was_shown(
+    model: Any, own: tuple[np.ndarray, np.ndarray], inner: int, fitted: Fitted
+) -> None:
+    whole = fit(*own, [features(model, striped(40, 1), np.arange(40))], inner)
+    again = fit(*own, [], inner, whole)
+    assert again.threshold == fitted.threshold
+    assert not again.detector.kernel.any()
+
+
 # ---------------------------------------------------------------- images as they may arrive
 
 

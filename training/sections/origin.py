@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from services.bundle.graph import Architecture
-from services.bundle.manifest import Import, Manifest, Training
+from services.bundle.manifest import Import, Manifest, Preprocessing, Training
 from training.folders import Sample
 from training.markdown import listed, table
 from training.split import Split
@@ -101,7 +101,7 @@ def making(manifest: Manifest) -> str:
     origin = manifest.origin
     rows: list[tuple[str, object]] = [
         ("architecture", _architecture(manifest)),
-        ("input", f"{manifest.preprocessing.width} x {manifest.preprocessing.height} pixels"),
+        ("input", _input(manifest.preprocessing)),
     ]
     if isinstance(origin, Import):
         rows += [("imported from", origin.file), ("its digest", f"sha256:{origin.file_sha256}")]
@@ -117,6 +117,16 @@ def making(manifest: Manifest) -> str:
         f"{table(('', ''), rows)}\n\n![Loss and accuracy per epoch](report/training.png)\n\n"
         f"The recipe:\n\n```toml\n{origin.recipe.rstrip()}\n```"
     )
+
+
+def _input(preprocessing: Preprocessing) -> str:
+    told = [f"{preprocessing.width} x {preprocessing.height} pixels"]
+    if preprocessing.borders == "trimmed":
+        told.append("plain borders cut off")
+    if preprocessing.levels == "stretched":
+        low, high = preprocessing.window_percentiles
+        told.append(f"grey levels stretched from the percentile {low:g} to {high:g}")
+    return ", ".join(told)
 
 
 def _architecture(manifest: Manifest) -> str:

@@ -65,7 +65,7 @@ def colour_chart(rng: Rng) -> Image.Image:
     image = sheet.finished()
     if chance(rng, 0.5):
         return image
-    turned = image.rotate(between(rng, -12, 12), Image.Resampling.BICUBIC, expand=True, fillcolor=pick(rng, _BENCHES))
+    turned = image.rotate(between(rng, -12, 12), Image.Resampling.BICUBIC, fillcolor=pick(rng, _BENCHES))
     return photographed(rng, np.asarray(turned, np.float32) / 255, 0.05)
 
 
