@@ -42,7 +42,7 @@ _STAINED: tuple[Drawing, ...] = (
 _BRIGHT: tuple[Drawing, ...] = (
     lightmicroscopy.phase_contrast, lightmicroscopy.interference_contrast, lightmicroscopy.suspension,
     lightmicroscopy.plant_cells, lightmicroscopy.field_of_view, lightmicroscopy.counting_chamber,
-    *(lightmicroscopy.wet_mount,) * 3,
+    *(lightmicroscopy.wet_mount,) * 12,
 )  # fmt: skip
 _ELECTRONS: tuple[Drawing, ...] = (
     electrons.thin_section,
