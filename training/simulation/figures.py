@@ -42,7 +42,6 @@ _STAINED: tuple[Drawing, ...] = (
 _BRIGHT: tuple[Drawing, ...] = (
     lightmicroscopy.phase_contrast, lightmicroscopy.interference_contrast, lightmicroscopy.suspension,
     lightmicroscopy.plant_cells, lightmicroscopy.field_of_view, lightmicroscopy.counting_chamber,
-    *(lightmicroscopy.wet_mount,) * 12,
 )  # fmt: skip
 _ELECTRONS: tuple[Drawing, ...] = (
     electrons.thin_section,
@@ -55,8 +54,7 @@ _ANIMALS: tuple[Drawing, ...] = (
     specimens.skin,
 )  # fmt: skip
 _PLANTS: tuple[Drawing, ...] = (
-    plants.rosette, plants.tray, plants.potted, *(plants.cabinet,) * 2, plants.detached_leaves,
-    plants.seedlings, seeds.seeds, seeds.fruits,
+    plants.rosette, plants.tray, plants.potted, plants.detached_leaves, plants.seedlings, seeds.seeds, seeds.fruits,
 )  # fmt: skip
 _DISHES: tuple[Drawing, ...] = (dishes.dish, dishes.dish, dishes.close_up, labware.wells, labware.tubes)
 
@@ -79,7 +77,6 @@ FIGURES: Mapping[str, Sequence[Drawing]] = {
         *(documents.page,) * 2, *(documents.table,) * 2, *(documents.window,) * 2, documents.equations, codes.alignment,
         codes.bar_code, codes.matrix_code, *(networks.flow_chart,) * 2, networks.pathway, networks.tree, diagrams.venn,
         diagrams.molecule, diagrams.land, patterns.gradient, patterns.polygons, patterns.checks, patterns.icons,
-        *(patterns.colour_chart,) * 2,
         *(scenery.landscape,) * 3, *(scenery.still_life,) * 2, *(scenery.street,) * 2,
     ),
 }  # fmt: skip

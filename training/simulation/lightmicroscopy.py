@@ -12,7 +12,6 @@ from training.simulation.sheet import frame, picture, scale_bar
 from training.simulation.textures import (
     Colour,
     Field,
-    Pixels,
     Shape,
     blur,
     cells,
@@ -22,7 +21,6 @@ from training.simulation.textures import (
     noise,
     plain,
     relief,
-    shaded,
     slope,
     smooth,
     softened,
@@ -42,15 +40,6 @@ _PULPS: tuple[tuple[Colour, Colour], ...] = (
 _WALLS: tuple[Colour, ...] = ((0.3, 0.35, 0.2), (0.5, 0.25, 0.4), (0.85, 0.9, 0.85), (0.35, 0.2, 0.15))
 _WITHIN = 0.2
 """How much of a wall there may be where a plastid lies."""
-
-_DROPS: tuple[Colour, ...] = (
-    (0.75, 0.79, 0.84), (0.68, 0.74, 0.82), (0.84, 0.86, 0.88), (0.82, 0.83, 0.78), (0.9, 0.88, 0.8), (0.7, 0.78, 0.76),
-    (0.8, 0.78, 0.86),
-)  # fmt: skip
-"""Water under a lamp, as cameras of several makes see it."""
-
-_RIMS: tuple[Colour, ...] = ((0.02, 0.02, 0.02), (0.3, 0.2, 0.12), (0.1, 0.08, 0.08))
-_DIRT: tuple[Colour, ...] = ((0.55, 0.42, 0.25), (0.4, 0.36, 0.3), (0.35, 0.4, 0.25), (0.3, 0.4, 0.5), (0.62, 0.5, 0.4))
 
 _CASTS: tuple[tuple[Colour, Colour, Colour], ...] = (
     ((0, 0, 0), (0.5, 0.5, 0.5), (1, 1, 1)),
@@ -167,50 +156,3 @@ def counting_chamber(rng: Rng) -> Image.Image:
         away = distance(rng, between(rng, 2.5, 6), rough=0.06)
         raise_to(dark, np.exp(-(((away - 0.9) / 0.25) ** 2)).astype(np.float32), place, between(rng, 0.3, 0.6))
     return _graded(rng, blur(light - dark, 0.6), 0.1)
-
-
-def wet_mount(rng: Rng) -> Image.Image:
-    """A drop under a cover slip: pale and unevenly lit, with few things in it, clear or brown, and seldom a stain."""
-    shape, drop = frame(rng, 0.7, 2.0), pick(rng, _DROPS)
-    light = 1 + between(rng, 0, 0.15) * slope(rng, shape) - between(rng, 0, 0.35) * vignette(shape)
-    pixels = plain(shape, drop) * (light + 0.015 * fractal(rng, shape, max(shape) / 3, 3))[..., None]
-    size = max(shape) * between(rng, 0.006, 0.03)
-    if chance(rng, 0.4):
-        threads = np.clip(blur(filaments(rng, shape, count(rng, 1, 20), 3), between(rng, 0.6, 1.6)) * 3, 0, 1)
-        pixels = mix(pixels, shaded(drop, between(rng, 0.3, 0.8)), threads * np.float32(between(rng, 0.2, 0.8)))
-    for place in scattered(rng, shape, count(rng, 0, 60), size):
-        _clear_body(rng, pixels, place, size * between(rng, 0.5, 2.5), drop)
-    for place in scattered(rng, shape, count(rng, 0, 8)):
-        _clump(rng, pixels, place, size * between(rng, 1, 6))
-    for place in scattered(rng, shape, count(rng, 0, 120)):
-        speck = disc(distance(rng, between(rng, 0.6, 1.8), rough=0.2), 0.4) * np.float32(between(rng, 0.2, 0.9))
-        paint(pixels, speck, place, shaded(drop, between(rng, 0.2, 0.7)))
-    return picture(_at_the_eyepiece(rng, softened(pixels, between(rng, 0.3, 1.3))))
-
-
-def _clear_body(rng: Rng, pixels: Pixels, place: tuple[float, float], radius: float, drop: Colour) -> None:
-    """A cell, an egg or a bubble: hardly more than its outline, dark with a bright line along it."""
-    away = distance(rng, max(1.5, radius), rough=between(rng, 0.02, 0.35), long=between(rng, 1, 3))
-    wide, dark = between(rng, 0.08, 0.25), shaded(drop, between(rng, 0.3, 0.8))
-    paint(pixels, np.exp(-(((away - 0.8) / wide) ** 2)) * np.float32(between(rng, 0.2, 0.6)), place, (0.97, 0.97, 0.97))
-    paint(pixels, np.exp(-(((away - 1) / wide) ** 2)) * np.float32(between(rng, 0.3, 0.9)), place, dark)
-    if chance(rng, 0.3):
-        paint(pixels, disc(away / 0.7, 0.3) * np.float32(between(rng, 0.1, 0.5)), place, pick(rng, _DIRT))
-
-
-def _clump(rng: Rng, pixels: Pixels, place: tuple[float, float], radius: float) -> None:
-    """Debris: grains of one colour that lie together, thinning out at the edge."""
-    away = distance(rng, max(3.0, radius), rough=between(rng, 0.2, 0.7), long=between(rng, 1, 2.5))
-    grains = smooth(fractal(rng, away.shape, max(2.0, radius / between(rng, 2, 6)), 3), -0.6, 0.8)
-    paint(pixels, disc(away, 0.5) * grains * np.float32(between(rng, 0.4, 0.95)), place, pick(rng, _DIRT))
-
-
-def _at_the_eyepiece(rng: Rng, pixels: Pixels) -> Pixels:
-    """What a hand-held camera adds: the rim of the eyepiece in a corner or along a side, and grain."""
-    shape: Shape = (pixels.shape[0], pixels.shape[1])
-    if chance(rng, 0.35):
-        rows, columns = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
-        x, y = shape[1] * between(rng, 0.4, 0.6), shape[0] * between(rng, 0.4, 0.6)
-        away = np.hypot(rows - y, columns - x) / (max(shape) * between(rng, 0.48, 0.64))
-        pixels = mix(pixels, pick(rng, _RIMS), smooth(away, 0.97, 1.03))
-    return np.clip(pixels + between(rng, 0.003, 0.02) * grain(rng, shape)[..., None], 0, 1).astype(np.float32)

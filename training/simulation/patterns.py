@@ -10,11 +10,9 @@ from training.simulation.dice import Rng, between, chance, count, pick
 from training.simulation.networks import arrow
 from training.simulation.outlines import blob, placed, scattered
 from training.simulation.sheet import Point, Sheet, frame, picture
-from training.simulation.stage import photographed
 from training.simulation.textures import any_colour, tint, unit
 
 _GROUNDS = ("white", "#fafafa", "#222222", "#3060a0", "#e8d8b8")
-_BENCHES = ((150, 140, 120), (40, 40, 45), (200, 205, 210), (90, 60, 40))
 _INKS = ("#e41a1c", "#377eb8", "#4daf4a", "#984ea3", "#ff7f00", "#222222", "#00a0a0", "#c0a000")
 _PALE = ("#dae8fc", "#d5e8d4", "#ffe6cc", "#fff2cc", "#f8cecc", "#e1d5e7")
 
@@ -47,26 +45,6 @@ def checks(rng: Rng) -> Image.Image:
         if (row + column) % 2 or chance(rng, 0.2):
             sheet.box((column * step, row * step), (step, step), inks[(row * column) % 3])
     return sheet.finished()
-
-
-def colour_chart(rng: Rng) -> Image.Image:
-    """Patches of many colours on a card, as cameras are calibrated with; sometimes on a bench, sometimes askew."""
-    shape = frame(rng, 0.7, 1.6)
-    rows, columns = pick(rng, ((4, 6), (4, 6), (6, 4), (2, 6), (10, 14), (5, 5), (12, 2)))
-    sheet = Sheet(shape, pick(rng, ("#101010", "#181818", "#303030", "white", "#c0b8a8")))
-    margin, gap = between(rng, 0, 0.12), between(rng, 0.6, 0.95)
-    wide, high = shape[1] * (1 - 2 * margin) / columns, shape[0] * (1 - 2 * margin) / rows
-    for row, column in itertools.product(range(rows), range(columns)):
-        at = (shape[1] * margin + wide * (column + (1 - gap) / 2), shape[0] * margin + high * (row + (1 - gap) / 2))
-        # The last row is often a scale of greys.
-        level = 1 - (column + 0.5) / columns
-        patch = (level,) * 3 if row == rows - 1 and rows > 1 else any_colour(rng, 0.05, 0.95)
-        sheet.box(at, (wide * gap, high * gap), patch)
-    image = sheet.finished()
-    if chance(rng, 0.5):
-        return image
-    turned = image.rotate(between(rng, -12, 12), Image.Resampling.BICUBIC, fillcolor=pick(rng, _BENCHES))
-    return photographed(rng, np.asarray(turned, np.float32) / 255, 0.05)
 
 
 def _letter(rng: Rng, sheet: Sheet, at: Point, half: float, ink: str) -> None:

@@ -24,7 +24,6 @@ from training.simulation.textures import (
     smooth,
     tint,
     unit,
-    vignette,
 )
 
 _GREENS: tuple[Colour, ...] = (
@@ -38,8 +37,6 @@ _TRAYS: tuple[Colour, ...] = ((0.08, 0.08, 0.08), (0.3, 0.45, 0.5), (0.75, 0.78,
 _WALLS: tuple[Colour, ...] = (
     (0.97, 0.97, 0.97), (0.9, 0.85, 0.78), (0.6, 0.65, 0.7), (0.1, 0.1, 0.12), (0.3, 0.35, 0.5), (0.8, 0.8, 0.8),
 )  # fmt: skip
-_LAMPS: tuple[Colour, ...] = ((1.0, 1.0, 1.0), (0.95, 0.96, 0.98), (0.8, 0.82, 0.85), (0.9, 0.85, 0.8))
-_BARS: tuple[Colour, ...] = ((0.02, 0.02, 0.02), (0.1, 0.1, 0.12), (0.3, 0.3, 0.32))
 _PLATES: tuple[Colour, ...] = ((0.1, 0.1, 0.12), (0.03, 0.03, 0.03), (0.75, 0.75, 0.7), (0.35, 0.4, 0.42))
 _STATIONS = 40
 """Along a leaf from its base to its tip."""
@@ -183,34 +180,6 @@ def potted(rng: Rng) -> Image.Image:
         leaves += more
     shown = mix(shown, pick(rng, _GREENS), stalks.pixels()[..., 0])
     return photographed(rng, _foliage(rng, shown, leaves, 0.5), 0.3)
-
-
-def cabinet(rng: Rng) -> Image.Image:
-    """A pot in an imaging cabinet: a lit wall, the bars of the cabinet on both sides, the plant small before it."""
-    shape, lamp = (
-        frame(rng, 0.7, 1.5),
-        pick(rng, _LAMPS),
-    )
-    away = np.sqrt(vignette(shape))
-    scene = plain(shape, lamp) * (1 - between(rng, 0, 0.5) * away**2)[..., None]
-    columns = np.linspace(0, 1, shape[1], dtype=np.float32)
-    edge, wide = between(rng, 0.02, 0.25), between(rng, 0.01, 0.08)
-    for place in (edge, 1 - edge * between(rng, 0.7, 1.3)):
-        bar = smooth(np.abs(columns - place), wide, wide * 0.8) * np.ones((shape[0], 1), np.float32)
-        scene = mix(scene, pick(rng, _BARS), bar)
-    size = min(shape) * between(rng, 0.06, 0.16)
-    x, top = shape[1] * between(rng, 0.42, 0.58), shape[0] * between(rng, 0.6, 0.85)
-    pot = placed(SQUARE, (x, top + size), (size * between(rng, 0.6, 1), size))
-    carrier = placed(SQUARE, (x, top + 2 * size + shape[0] / 2), (size * between(rng, 1, 2.5), shape[0] / 2))
-    scene = mix(scene, shaded(lamp, between(rng, 0.1, 0.7)), filled(shape, carrier))
-    scene = mix(scene, pick(rng, _POTS), filled(shape, pot))
-    stalks, leaves, grassy = Sheet(shape, "black"), list[_Leaf](), chance(rng, 0.6)
-    for _ in range(1 if grassy else count(rng, 1, 4)):
-        line, more = _stem(rng, (x, top), top * between(rng, 0.12, 0.75), grassy=grassy)
-        stalks.line(line, "white", between(rng, 1, 2))
-        leaves += more
-    shown = mix(scene, pick(rng, _GREENS), stalks.pixels()[..., 0])
-    return photographed(rng, _foliage(rng, shown, leaves, 0.4), 0.15)
 
 
 def detached_leaves(rng: Rng) -> Image.Image:
