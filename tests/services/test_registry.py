@@ -211,7 +211,7 @@ def edited(**changes: Any) -> Callable[[Path], None]:
         pytest.param(with_symlink, "symbolic link", id="symlink"),
         pytest.param(edited(surprise=1), "surprise", id="unknown field"),
         pytest.param(edited(version=9), "but lies in shapes/2", id="another version"),
-        pytest.param(edited(format=1), "format 1; this version reads format 4", id="older format"),
+        pytest.param(edited(format=1), "format 1; this version reads format 5", id="older format"),
         pytest.param(
             edited(architecture={"backbone": "nonesuch", "filters": []}),
             "nonesuch is not one of",

@@ -279,7 +279,7 @@ TAMPERINGS: dict[str, tuple[Callable[[Path], object], type[BundleRefused], str]]
     "other format": (
         lambda bundle: edit_manifest(bundle, lambda manifest: manifest.update(format=1)),
         ManifestInvalid,
-        "manifest.json is of format 1; this version reads format 4: publish the bundle again",
+        "manifest.json is of format 1; this version reads format 5: publish the bundle again",
     ),
     "number as text": (
         lambda bundle: edit_manifest(bundle, lambda manifest: manifest["calibration"].update(temperature="1")),
@@ -410,7 +410,7 @@ def test_of_an_older_format_the_reason_says_what_to_do(root: Path, bundle: Path)
     with pytest.raises(ManifestInvalid) as refused:
         Store(root).read("shapes", 1)
     assert str(refused.value) == (
-        "manifest.json is of format 1; this version reads format 4: "
+        "manifest.json is of format 1; this version reads format 5: "
         "publish the bundle again with `python -m training publish`"
     )
 
