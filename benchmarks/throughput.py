@@ -27,14 +27,13 @@ import keras
 
 from services.bundle.architectures import build
 from services.bundle.graph import Architecture
-from services.bundle.manifest import Preprocessing
 from tests.bundles import SHAPES, draw, encode
 from training.devices import device
 from training.finetuning import fine_tune
 from training.folders import read_folder
 from training.images import load_images
 from training.pipeline import precision
-from training.recipe import Augmentation, Material, Phase, Recipe, Regularisation
+from training.recipe import Augmentation, Material, Phase, Recipe, Regularisation, Sight
 
 
 class Busy:
@@ -128,7 +127,7 @@ def ours(folder: Path, chosen: argparse.Namespace) -> Clock:
         material=Material(name="drawn", licence="none", split=(0.8, 0.1, 0.1), balance="class_weights"),
         architecture=Architecture(backbone=chosen.backbone, filters=(), hidden=()),
         regularisation=Regularisation(dropout=0.0),
-        preprocessing=Preprocessing(
+        preprocessing=Sight(
             height=edge,
             width=edge,
             borders="kept",

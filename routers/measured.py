@@ -74,7 +74,7 @@ def seen(preprocessing: Preprocessing) -> str:
     if preprocessing.colour == "grey":
         told.append("Colour is dropped.")
     if preprocessing.levels == "stretched":
-        told.append("Grey levels are stretched over the whole range: how light or flat a picture is does not matter.")
+        told.append("Grey levels are stretched over the whole range.")
     if preprocessing.window is not None:
         centre, width = preprocessing.window
         told.append(f"A DICOM file is shown in a window of {width:g} around {centre:g}, in its own units.")
