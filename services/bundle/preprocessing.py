@@ -34,10 +34,11 @@ def prepare(pixels: Pixels, preprocessing: Preprocessing) -> NDArray[np.uint8]:
     if pixels.dtype != np.uint8:
         pixels = stretch(pixels, *preprocessing.window_percentiles)
     image = Image.fromarray(pixels)
+    if preprocessing.colour == "grey":
+        # Before anything looks for borders, which it does in grey.
+        image = image.convert("L")
     if preprocessing.borders == "trimmed":
         image = image.crop(framed(image))
-    if preprocessing.colour == "grey":
-        image = image.convert("L")
     fitted = _fitted(image, preprocessing)
     if preprocessing.levels == "stretched":
         fitted = _stretched(fitted, preprocessing)
