@@ -15,6 +15,7 @@ from PIL import Image
 from training.errors import ImagesInvalid, ResultsTaken
 from training.folders import INDEX, SEPARATOR, Folder, read_folder
 from training.simulation.dice import Rng, chance
+from training.simulation.found import Found, views
 
 SOURCE = "drawn"
 """What index.csv says of where a drawn picture comes from."""
@@ -27,7 +28,14 @@ Watch = Callable[[Iterable[int]], Iterable[int]]
 
 
 def write_folder(
-    out: Path, labels: Sequence[str], draw: Draw, count: int, seed: int, watch: Watch, beside: Path | None = None
+    out: Path,
+    labels: Sequence[str],
+    draw: Draw,
+    count: int,
+    seed: int,
+    watch: Watch,
+    beside: Path | None = None,
+    found: Sequence[Found] = (),
 ) -> None:
     """Draw pictures into a new folder with an index.csv, so that it is there whole or not at all.
 
@@ -42,16 +50,19 @@ def write_folder(
         watch: goes around the drawing, for a progress bar.
         beside: a folder of labelled images that the new one shall hold as well, as hard links, or copies where those
             cannot be made; its rows of the index come first and unchanged.
+        found: folders of pictures of which the new one shall hold views, too; those of one picture are a group.
 
     Raises:
         ResultsTaken: something lies at `out`, or `out` lies within `beside`.
-        ImagesInvalid: `beside` cannot be read, has other labels, or holds pictures that were drawn from this seed.
+        ImagesInvalid: `beside` cannot be read, has other labels, or holds pictures that were drawn from this seed; or
+            a folder of found pictures holds none, has a label that is not among `labels`, or the name of another.
         OSError: it cannot be written; nothing of it is left.
     """
     real = None if beside is None else read_folder(beside)
     _require_new(out, real)
     if real is not None:
         _require_fit(real, labels, seed)
+    _require_known(found, labels)
     out.parent.mkdir(parents=True, exist_ok=True)
     incoming = out.with_name(f".incoming-{secrets.token_hex(8)}")
     try:
@@ -59,6 +70,7 @@ def write_folder(
         if real is not None:
             _link(real, incoming)
         rows = list(_drawn(incoming, labels, draw, count, seed, watch))
+        rows += [row for each in found for row in _viewed(incoming, each, seed)]
         _write_index(incoming / INDEX, real, rows)
         incoming.rename(out)
     except OSError as failed:
@@ -92,6 +104,16 @@ def _require_fit(real: Folder, labels: Sequence[str], seed: int) -> None:
         raise ImagesInvalid(message)
 
 
+def _require_known(found: Sequence[Found], labels: Sequence[str]) -> None:
+    for number, each in enumerate(found):
+        if each.label not in labels:
+            message = f"{each.label} is no label of what is drawn; there are {', '.join(labels)}."
+            raise ImagesInvalid(message)
+        if each.source in {other.source for other in found[:number]}:
+            message = f"Two folders are called {each.root.name}, and pictures are told apart by that name; rename one."
+            raise ImagesInvalid(message)
+
+
 def _group(seed: int, number: int | str) -> str:
     return f"{SOURCE}:{seed}-{number}"
 
@@ -106,6 +128,14 @@ def _drawn(
         (root / label).mkdir(exist_ok=True)
         (root / name).write_bytes(content)
         yield {"path": name, "label": label, "group": _group(seed, number), "source": SOURCE}
+
+
+def _viewed(root: Path, found: Found, seed: int) -> Iterator[dict[str, str]]:
+    for number, (path, rng, view) in enumerate(views(found, seed)):
+        name, content = _encoded(rng, view, f"{found.label}/found-{found.root.name}-{seed}-{number:05}")
+        (root / found.label).mkdir(exist_ok=True)
+        (root / name).write_bytes(content)
+        yield {"path": name, "label": found.label, "group": f"{found.source}/{path}", "source": found.source}
 
 
 def _encoded(rng: Rng, image: Image.Image, stem: str) -> tuple[str, bytes]:

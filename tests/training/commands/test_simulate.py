@@ -37,6 +37,25 @@ def test_it_says_what_lies_beside(tmp_path: Path) -> None:
     assert len(read_folder(tmp_path / "wide").samples) == 15
 
 
+def test_it_takes_in_pictures_that_were_found(tmp_path: Path) -> None:
+    charts = tmp_path / "charts"
+    charts.mkdir()
+    for number in range(3):
+        Image.new("RGB", (300, 200), (90 * number, 80, 70)).save(charts / f"{number}.png")
+    words = ("figures", "--out", tmp_path / "wide", "--count", "5", "--found", f"None_of_the_above={charts}")
+    result = simulate(*words, "--views", "2")
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout == f"Wrote {tmp_path / 'wide'}: 5 drawn pictures and views of {charts}\n"
+    assert [sample.source for sample in read_folder(tmp_path / "wide").samples][5:] == ["found:charts"] * 2
+
+
+@pytest.mark.parametrize("found", ["charts", "None_of_the_above=", "None_of_the_above=nowhere"])
+def test_a_found_folder_needs_a_label_and_must_be_there(tmp_path: Path, found: str) -> None:
+    result = simulate("figures", "--out", tmp_path / "wide", "--count", "5", "--found", found)
+    assert "takes a label and a folder that is there" in complaint(result)
+    assert not (tmp_path / "wide").exists()
+
+
 def test_a_complaint_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "taken").mkdir()
     assert "is there already" in complaint(simulate("figures", "--out", tmp_path / "taken", "--count", "5"))

@@ -14,6 +14,7 @@ from training.errors import ImagesInvalid, ResultsTaken
 from training.folders import read_folder
 from training.simulation.dice import Rng
 from training.simulation.folder import SOURCE, write_folder
+from training.simulation.found import Found
 
 LABELS = ("disc", "square", "stripes")
 
@@ -169,6 +170,34 @@ def test_an_absolute_path_is_refused(tmp_path: Path) -> None:
     index.write_text(index.read_text().replace("disc/000.png", str(real / "disc/000.png"), 1))
     with pytest.raises(ImagesInvalid, match="a path must go down from the folder"):
         write(tmp_path / "wide", beside=real)
+    assert nothing_is_left(tmp_path)
+
+
+def found(root: Path, label: str = "disc", count: int = 3) -> Found:
+    root.mkdir(parents=True)
+    for number in range(count):
+        scribble("disc", np.random.default_rng(number)).resize((220, 200)).save(root / f"{number}.png")
+    return Found(label, root, 5)
+
+
+def test_found_pictures_are_images_of_their_label_from_a_source_of_their_own(tmp_path: Path) -> None:
+    real = draw_images(tmp_path / "images", LABELS, 2)
+    folders = [found(tmp_path / "taken" / "scenes"), found(tmp_path / "taken" / "charts", "stripes", 9)]
+    write_folder(tmp_path / "wide", LABELS, scribble, 4, 1, at_once, real, folders)
+    samples = read_folder(tmp_path / "wide").samples[10:]
+    assert [(sample.label, sample.source) for sample in samples] == [
+        *[("disc", "found:scenes")] * 3,
+        *[("stripes", "found:charts")] * 5,
+    ]
+    assert {sample.group for sample in samples[:3]} == {f"found:scenes/{number}.png" for number in range(3)}
+    assert len({(tmp_path / "wide" / sample.path).read_bytes() for sample in samples}) == 8
+
+
+def test_a_found_folder_of_no_known_label_or_of_a_name_that_is_taken_is_refused(tmp_path: Path) -> None:
+    known, strange = found(tmp_path / "taken" / "scenes"), found(tmp_path / "taken" / "cats", "cat")
+    for folders, reason in (([known, strange], "cat is no label"), ([known, known], "Two folders are called scenes")):
+        with pytest.raises(ImagesInvalid, match=reason):
+            write_folder(tmp_path / "wide", LABELS, scribble, 4, 1, at_once, None, folders)
     assert nothing_is_left(tmp_path)
 
 
