@@ -2,7 +2,9 @@
 
 import math
 import os
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Literal
 
 import keras
@@ -14,6 +16,7 @@ from training.images import Images
 Balance = Literal["none", "class_weights", "oversample", "sources"]
 
 _MOST = 10
+_ALL_ALIKE: Mapping[str, float] = MappingProxyType({})
 
 
 def label_weights(images: Images) -> NDArray[np.float64]:
@@ -28,17 +31,23 @@ def label_weights(images: Images) -> NDArray[np.float64]:
     return average
 
 
-def even_chances(images: Images) -> NDArray[np.float64]:
+def even_chances(images: Images, counts_as: Mapping[str, float] = _ALL_ALIKE) -> NDArray[np.float64]:
     """Chances float64 [n] to be drawn: even among labels, then their sources, then groups, then images of a group.
 
     So neither a large source of one label nor a picture with many near copies is what an epoch is made of. Nor is a
     handful of pictures: a source weighs at most `_MOST` times as much as its share of the label's images.
+
+    Args:
+        images: of the training part.
+        counts_as: as how many sources a source counts among those of a label; one where nothing is said.
     """
     samples = images.samples
     held = Counter((sample.labels, sample.source) for sample in samples)
-    of_label, sources = Counter(sample.labels for sample in samples), Counter(labels for labels, _ in held)
+    of_label, sources = Counter(sample.labels for sample in samples), defaultdict[tuple[str, ...], float](float)
+    for labels, source in held:
+        sources[labels] += counts_as.get(source, 1.0)
     weights = {
-        (labels, source): min(1 / sources[labels], _MOST * count / of_label[labels])
+        (labels, source): min(counts_as.get(source, 1.0) / sources[labels], _MOST * count / of_label[labels])
         for (labels, source), count in held.items()
     }
     whole = {labels: sum(weight for (own, _), weight in weights.items() if own == labels) for labels in of_label}
@@ -64,10 +73,17 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
             `even_chances` says, both as many images an epoch as there are.
         epoch: the number of epochs that are done already, so that a training that goes on has the order that it would
             have had.
+        counts_as: of `even_chances`.
     """
 
     def __init__(
-        self, images: Images, batch_size: int, seed: int | None = None, balance: Balance = "none", epoch: int = 0
+        self,
+        images: Images,
+        batch_size: int,
+        seed: int | None = None,
+        balance: Balance = "none",
+        epoch: int = 0,
+        counts_as: Mapping[str, float] = _ALL_ALIKE,
     ) -> None:
         # Where images are decoded for each batch, the next ones are decoded while the device is busy.
         super().__init__(workers=2 if not isinstance(images.pixels, np.ndarray) else 1, max_queue_size=os.cpu_count())
@@ -76,7 +92,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         self._seed = seed
         self._epoch = epoch
         self._weights = label_weights(images) if balance == "class_weights" else np.ones(len(images.truths))
-        self._chances = _chances(images, balance)
+        self._chances = _chances(images, balance, counts_as)
         self._order = self._shuffled()
 
     def __len__(self) -> int:
@@ -102,9 +118,9 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         return random.choice(count, count, p=self._chances)
 
 
-def _chances(images: Images, balance: Balance) -> NDArray[np.float64] | None:
+def _chances(images: Images, balance: Balance, counts_as: Mapping[str, float]) -> NDArray[np.float64] | None:
     if balance == "sources":
-        return even_chances(images)
+        return even_chances(images, counts_as)
     if balance == "oversample":
         weights = label_weights(images)
         chances: NDArray[np.float64] = weights / weights.sum()

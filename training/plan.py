@@ -11,7 +11,7 @@ from services.errors import UnknownTask
 from training.errors import ImagesInvalid, RecipeInvalid
 from training.folders import Folder, read_folder
 from training.recipe import Recipe, read_recipe
-from training.split import Split, read_split, split_by_group
+from training.split import Split, read_split, require_sources, split_by_group
 from training.studies import by_study
 
 
@@ -77,7 +77,8 @@ def undivided(task: str, data: Path, recipe: Path, store: Store) -> Plan:
         UnknownTask: the model store has no such task.
         TaskInvalid: its task.toml cannot be read.
         RecipeInvalid: the recipe is broken, of another task, or does not fit its backbone or the images.
-        ImagesInvalid: the images cannot be read, or their labels are not the task's.
+        ImagesInvalid: the images cannot be read, their labels are not the task's, or a source that `counts_as` names is
+            not there.
     """
     chosen, text = read_recipe(recipe)
     if chosen.task != task:
@@ -92,6 +93,7 @@ def undivided(task: str, data: Path, recipe: Path, store: Store) -> Plan:
     if folder.multilabel and chosen.activation == "softmax":
         message = f"{data} holds images of several labels or none; the recipe {recipe} needs activation = 'sigmoid'."
         raise RecipeInvalid(message)
+    require_sources(chosen.material.counts_as, {sample.source for sample in folder.samples}, "counts_as")
     return Plan(asked, chosen, text, folder, Split((), (), ()))
 
 

@@ -30,6 +30,8 @@ class Material(_Frozen):
         balance: "class_weights" weighs images of rare labels more in the loss, "oversample" shows them more often;
             "sources" shows each label as often, for each label each of its sources (but a tiny one less), and of a
             source each group.
+        counts_as: with balance = "sources", as how many sources a source counts that is to be seen more often than the
+            others, as drawn pictures, by which no place can be told; one where nothing is said.
         holdouts: sources that `cross-validate --by source` leaves out together, as where each class has a source of its
             own; empty leaves out each source in turn.
         training_only: sources that are trained on and never measured on, as drawn pictures.
@@ -44,6 +46,7 @@ class Material(_Frozen):
     split: tuple[PartShare, PartShare, PartShare]
     balance: Literal["none", "class_weights", "oversample", "sources"]
     holdouts: tuple[Annotated[tuple[str, ...], Field(min_length=1)], ...] = ()
+    counts_as: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = {}
     training_only: tuple[str, ...] = ()
     familiar: tuple[Literal["charts", "pages", "heads", "figures", "scenes"], ...] = ()
     group_pattern: str | None = None
@@ -52,6 +55,9 @@ class Material(_Frozen):
     def _whole(self) -> "Material":
         if not math.isclose(sum(self.split), 1, abs_tol=1e-6):
             message = f"the shares of the split sum to {sum(self.split):g}, not to 1"
+            raise ValueError(message)
+        if self.counts_as and self.balance != "sources":
+            message = "counts_as says something of balance = 'sources' alone"
             raise ValueError(message)
         return self
 

@@ -173,3 +173,17 @@ def test_a_handful_of_images_is_not_drawn_as_often_as_a_whole_source() -> None:
     # One of a hundred, ten times as often as its share; the large source gets what is left of an even half.
     assert found[("tiny",)] == pytest.approx(0.1 / 0.6)
     assert found[("large",)] == pytest.approx(0.5 / 0.6)
+
+
+def test_a_source_may_count_as_several() -> None:
+    images = crowded()
+    found = mass(images, even_chances(images, {"small": 3.0, "of another folder": 9.0}), "label", "source")
+    # Three of four where there is another source; alone it is all there is.
+    assert found == pytest.approx({("a", "large"): 1 / 8, ("a", "small"): 3 / 8, ("b", "large"): 1 / 2})
+    batches = Batches(images, 8, seed=1, balance="sources", counts_as={"small": 3.0})
+    small = np.array([sample.source == "small" for sample in images.samples])
+    shown: list[int] = []
+    for _ in range(200):
+        shown += order(batches)
+        batches.on_epoch_end()
+    assert small[shown].mean() == pytest.approx(3 / 8, abs=0.02)

@@ -9,7 +9,7 @@ from services.errors import SightlineError, TaskInvalid, UnknownTask
 from tests.bundles import write_task
 from tests.training.conftest import RECIPE, draw_images
 from training.errors import ImagesInvalid, RecipeInvalid
-from training.plan import Plan, draw_up
+from training.plan import Plan, draw_up, undivided
 from training.split import split_by_group, write_split
 
 
@@ -152,3 +152,12 @@ def test_sources_that_are_trained_on_only_are_in_no_other_part(
     recipe_path.write_text(RECIPE.replace('balance = "class_weights"', 'balance = "none"\ntraining_only = ["drawn"]'))
     with pytest.raises(ImagesInvalid, match="names the source 'drawn'; there are source 0, source 1"):
         draw_up("shapes", images, recipe_path, Store(store_root))
+
+
+def test_a_source_that_counts_as_several_must_be_there(images: Path, recipe_path: Path, store_root: Path) -> None:
+    wanted = 'balance = "sources"\ncounts_as = {{ "{}" = 3 }}'
+    recipe_path.write_text(RECIPE.replace('balance = "class_weights"', wanted.format("source 1")))
+    assert undivided("shapes", images, recipe_path, Store(store_root)).recipe.material.counts_as == {"source 1": 3}
+    recipe_path.write_text(RECIPE.replace('balance = "class_weights"', wanted.format("drawn")))
+    with pytest.raises(ImagesInvalid, match=r"counts_as names the source 'drawn'; there are source 0, source 1"):
+        undivided("shapes", images, recipe_path, Store(store_root))

@@ -75,6 +75,8 @@ def test_the_text_is_kept_as_written(recipe_path: Path) -> None:
         ('balance = "class_weights"', 'balance = "none"\nholdouts = [[]]', "material.holdouts.0: "),
         ('balance = "class_weights"', 'balance = "none"\nholdouts = ["a"]', "material.holdouts.0: "),
         ('balance = "class_weights"', 'balance = "none"\ntraining_only = "a"', "material.training_only: "),
+        ('balance = "class_weights"', 'balance = "sources"\ncounts_as = { a = 0 }', "material.counts_as.a: "),
+        ('balance = "class_weights"', 'balance = "none"\ncounts_as = { a = 2 }', "counts_as says something of"),
         ("pad = 127", "pad = 127\nwindow = [40.0, 0.0]", "preprocessing.window.1: "),
         ("pad = 127", "pad = 127\nwindow = [40.0]", "preprocessing.window.1: Field required"),
         ("brightness = 0.05", "brightness = 0.05\nframe = 1.5", "augmentation.frame: "),
@@ -109,6 +111,7 @@ def test_a_recipe_that_would_train_nothing_is_refused(recipe_path: Path) -> None
 
 def test_what_a_recipe_leaves_out_of_sources_and_degradations_is_nothing(recipe: Recipe) -> None:
     assert (recipe.material.holdouts, recipe.material.training_only) == ((), ())
+    assert recipe.material.counts_as == {}
     assert recipe.preprocessing.window is None
     chosen = recipe.augmentation.model_dump(include=set(DEGRADATIONS))
     assert chosen == dict.fromkeys(DEGRADATIONS, 0.0)
@@ -121,12 +124,13 @@ def test_sources_windows_and_degradations_are_read(recipe_path: Path) -> None:
     text = text.replace("brightness = 0.05\n", f"brightness = 0.05\n{lines}")
     text = text.replace(
         'balance = "class_weights"',
-        'balance = "sources"\nholdouts = [["a", "b"], ["c"]]\ntraining_only = ["drawn"]',
+        'balance = "sources"\nholdouts = [["a", "b"], ["c"]]\ntraining_only = ["drawn"]\ncounts_as = { drawn = 6 }',
     )
     recipe_path.write_text(text)
     recipe, _ = read_recipe(recipe_path)
     assert recipe.material.holdouts == (("a", "b"), ("c",))
     assert recipe.material.training_only == ("drawn",)
+    assert recipe.material.counts_as == {"drawn": 6.0}
     assert recipe.material.balance == "sources"
     assert recipe.preprocessing.window == (40.0, 80.0)
     assert recipe.augmentation.model_dump(include=set(DEGRADATIONS)) == strengths
