@@ -43,14 +43,14 @@ def even_chances(images: Images, counts_as: Mapping[str, float] = _ALL_ALIKE) ->
     """
     samples = images.samples
     held = Counter((sample.labels, sample.source) for sample in samples)
-    of_label, sources = Counter(sample.labels for sample in samples), defaultdict[tuple[str, ...], float](float)
-    for labels, source in held:
-        sources[labels] += counts_as.get(source, 1.0)
+    of_label = Counter(sample.labels for sample in samples)
+    counted = {place: counts_as.get(place[1], 1.0) for place in held}
+    sources = _by_label(counted)
     weights = {
-        (labels, source): min(counts_as.get(source, 1.0) / sources[labels], _MOST * count / of_label[labels])
+        (labels, source): min(counted[labels, source] / sources[labels], _MOST * count / of_label[labels])
         for (labels, source), count in held.items()
     }
-    whole = {labels: sum(weight for (own, _), weight in weights.items() if own == labels) for labels in of_label}
+    whole = _by_label(weights)
     groups = Counter(place for place, _ in {((sample.labels, sample.source), sample.group) for sample in samples})
     copies = Counter((sample.labels, sample.source, sample.group) for sample in samples)
     shares = (
@@ -60,6 +60,14 @@ def even_chances(images: Images, counts_as: Mapping[str, float] = _ALL_ALIKE) ->
         for sample in samples
     )
     return np.fromiter(shares, np.float64, len(samples)) / len(of_label)
+
+
+def _by_label(of_place: Mapping[tuple[tuple[str, ...], str], float]) -> Mapping[tuple[str, ...], float]:
+    """Sums over the sources of each label, of what each label has in each source."""
+    sums: defaultdict[tuple[str, ...], float] = defaultdict(float)
+    for (labels, _), amount in of_place.items():
+        sums[labels] += amount
+    return sums
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]

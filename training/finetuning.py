@@ -155,8 +155,8 @@ def _run_phase(
     backup, log = Backup(run / f"{name}.backup"), EpochLog(run, name)
     stop = Stop(phase, recipe.monitor, log)
     if not done.exists():
-        shown = recipe.material
-        batches = Batches(train, recipe.batch_size, recipe.seed, shown.balance, backup.epochs, shown.counts_as)
+        material = recipe.material
+        batches = Batches(train, recipe.batch_size, recipe.seed, material.balance, backup.epochs, material.counts_as)
         model.compile(
             optimizer=_optimizer(phase, len(batches) * phase.epochs), loss=_loss(recipe), metrics=[_accuracy(recipe)]
         )
