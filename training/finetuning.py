@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 from keras import ops
+from numpy.typing import NDArray
 
 from services.bundle.architectures import BACKBONES, build, head_layers
 from training.augmentation import augmentation_layers
@@ -86,7 +87,9 @@ def fine_tune(
     model = DurableSequential([keras.Input(size, dtype="uint8"), *augmentation, classifier], name="sequential")
     for name, phase in recipe.phases().items():
         _set_trainable(classifier, head_layers(recipe.architecture), phase.unfreeze, frozen=initial != RANDOM)
+        before = classifier.get_weights()
         _run_phase(model, name, recipe, train, validation, run, callbacks)
+        _mix(classifier, before, phase.tuned_share)
     history = read_history(run)
     return FineTuned(classifier, history, initial, sum(history["seconds"]), len(history["epoch"]))
 
@@ -186,6 +189,12 @@ def _run_phase(
         write_whole(done, json.dumps({"phase": name}).encode())
     backup.drop()
     model.load_weights(best)
+
+
+def _mix(classifier: Any, before: list[NDArray[np.float32]], tuned_share: float) -> None:
+    if tuned_share < 1:
+        pairs = zip(before, classifier.get_weights(), strict=True)
+        classifier.set_weights([(1 - tuned_share) * old + tuned_share * new for old, new in pairs])
 
 
 def _checkpoint(best: Path, recipe: Recipe, log: EpochLog) -> Any:

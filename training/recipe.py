@@ -89,6 +89,9 @@ class Phase(_Frozen):
         weight_decay: zero makes it plain Adam.
         patience: epochs without a better validation figure before the phase stops.
         stop_at: validation accuracy at which the phase stops as well.
+        tuned_share: in [fine_tuning], the share of its weights in the result; the rest are those that [head] ended
+            with. Less than one keeps more of what a pretrained backbone knows of images from elsewhere (Wortsman et
+            al. 2022, arXiv:2109.01903).
     """
 
     unfreeze: str
@@ -99,6 +102,7 @@ class Phase(_Frozen):
     weight_decay: Annotated[float, Field(ge=0)]
     patience: Annotated[int, Field(ge=1)]
     stop_at: PartShare | None = None
+    tuned_share: Annotated[float, Field(gt=0, le=1)] = 1.0
 
 
 class Augmentation(_Frozen):
@@ -184,6 +188,10 @@ class Recipe(_Frozen):
             raise ValueError(message)
         if not self.phases():
             message = "there is neither [head] nor [fine_tuning]: nothing would be trained"
+            raise ValueError(message)
+        first = next(iter(self.phases().values()))
+        if first.tuned_share < 1:
+            message = "tuned_share mixes the weights of [fine_tuning] with those of a [head] before it"
             raise ValueError(message)
         return self
 

@@ -186,6 +186,17 @@ def test_one_phase_is_enough(left_out: str, trained: Trained, tmp_path: Path) ->
     assert run(trained, recipe, tmp_path).epochs == 1
 
 
+def test_weights_can_be_mixed_with_those_before_fine_tuning(trained: Trained, tmp_path: Path) -> None:
+    recipe, folder = short(trained.plan.recipe), tmp_path / "run"
+    tuned = weights_of(run(trained, recipe, folder).classifier)
+    before = weights_of(run(trained, recipe.model_copy(update={"fine_tuning": None}), folder).classifier)
+    mixed = weights_of(run(trained, short(trained.plan.recipe, tuned_share=0.75), folder).classifier)
+    assert changed(tuned, before)
+    for name, arrays in mixed.items():
+        for array, old, new in zip(arrays, before[name], tuned[name], strict=True):
+            np.testing.assert_allclose(array, 0.25 * old + 0.75 * new, rtol=1e-5, atol=1e-7)
+
+
 def test_a_phase_stops_where_it_is_good_enough(trained: Trained, tmp_path: Path) -> None:
     reached = trained.tuned.history["val_accuracy"][1:]
     goal = next(figure for figure in reached if figure > 0.6) - 0.01

@@ -109,6 +109,18 @@ def test_a_recipe_that_would_train_nothing_is_refused(recipe_path: Path) -> None
         read_recipe(recipe_path)
 
 
+def test_weights_are_mixed_with_those_of_a_phase_before(recipe_path: Path) -> None:
+    start, end = RECIPE.index("[head]"), RECIPE.index("[fine_tuning]")
+    head, fine_tuning = RECIPE[start:end].rstrip() + "\ntuned_share = 0.5\n", RECIPE[end:] + "\ntuned_share = 0.5\n"
+    recipe_path.write_text(RECIPE[:end] + fine_tuning)
+    phases = read_recipe(recipe_path)[0].phases()
+    assert [phase.tuned_share for phase in phases.values()] == [1.0, 0.5]
+    for text in (RECIPE[:start] + fine_tuning, RECIPE[:start] + head + RECIPE[end:], RECIPE[:start] + head):
+        recipe_path.write_text(text)
+        with pytest.raises(RecipeInvalid, match=r"tuned_share mixes the weights of \[fine_tuning\] with those of a"):
+            read_recipe(recipe_path)
+
+
 def test_what_a_recipe_leaves_out_of_sources_and_degradations_is_nothing(recipe: Recipe) -> None:
     assert (recipe.material.holdouts, recipe.material.training_only) == ((), ())
     assert recipe.material.counts_as == {}
