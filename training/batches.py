@@ -43,7 +43,7 @@ def even_chances(images: Images, counts_as: Mapping[str, float] = _ALL_ALIKE) ->
     """
     samples = images.samples
     held = Counter((sample.labels, sample.source) for sample in samples)
-    of_label = Counter(sample.labels for sample in samples)
+    of_label = _by_label(held)
     counted = {place: counts_as.get(place[1], 1.0) for place in held}
     sources = _by_label(counted)
     weights = {

@@ -87,9 +87,10 @@ def fine_tune(
     model = DurableSequential([keras.Input(size, dtype="uint8"), *augmentation, classifier], name="sequential")
     for name, phase in recipe.phases().items():
         _set_trainable(classifier, head_layers(recipe.architecture), phase.unfreeze, frozen=initial != RANDOM)
-        before = classifier.get_weights()
+        before = classifier.get_weights() if phase.tuned_share < 1 else []
         _run_phase(model, name, recipe, train, validation, run, callbacks)
-        _mix(classifier, before, phase.tuned_share)
+        if before:
+            _mix(classifier, before, phase.tuned_share)
     history = read_history(run)
     return FineTuned(classifier, history, initial, sum(history["seconds"]), len(history["epoch"]))
 
@@ -192,9 +193,8 @@ def _run_phase(
 
 
 def _mix(classifier: Any, before: list[NDArray[np.float32]], tuned_share: float) -> None:
-    if tuned_share < 1:
-        pairs = zip(before, classifier.get_weights(), strict=True)
-        classifier.set_weights([(1 - tuned_share) * old + tuned_share * new for old, new in pairs])
+    pairs = zip(before, classifier.get_weights(), strict=True)
+    classifier.set_weights([(1 - tuned_share) * old + tuned_share * new for old, new in pairs])
 
 
 def _checkpoint(best: Path, recipe: Recipe, log: EpochLog) -> Any:
