@@ -1,6 +1,7 @@
 """Every committed bundle keeps the promises of its manifest, its card and the README."""
 
 import csv
+import functools
 import hashlib
 from pathlib import Path
 from typing import Any
@@ -283,6 +284,7 @@ def test_the_compiled_graph_agrees_with_keras_on_real_images(proven: Registry, t
     assert_agreement(proven.live(task, version).network, load_keras(task, version), tensors, manifest)
 
 
+@functools.cache
 def load_keras(task: str, version: int) -> Any:
     bundle = STORE.read(task, version)
     return load_classifier(bundle.weights.read_bytes(), bundle.manifest)

@@ -1,10 +1,12 @@
 """Recipes: every shipped one is read, and nothing in one is guessed or ignored."""
 
+import functools
 from pathlib import Path
 
 import pytest
 
 from services.bundle.architectures import BACKBONES, build
+from services.bundle.graph import Architecture
 from services.bundle.manifest import Preprocessing
 from tests.training.conftest import RECIPE
 from training import recipe as recipe_module
@@ -13,6 +15,12 @@ from training.recipe import Recipe, read_recipe
 
 DEGRADATIONS = ("frame", "exchange", "tone", "grey", "inversion", "margin", "blur", "noise", "compression")
 SHIPPED = sorted((Path(recipe_module.__file__).parent / "recipes").rglob("*.toml"))
+
+
+@functools.cache
+def layer_names(architecture: Architecture, size: tuple[int, int]) -> list[str]:
+    """The names of the layers of a network for images of `size`, drawn once for all recipes that ask for it."""
+    return [layer.name for layer in build(architecture, size, 2).layers]
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
@@ -30,7 +38,7 @@ def test_every_shipped_recipe_can_be_trained(path: Path) -> None:
         assert f"--recipe {place}" in head
     assert recipe.architecture.backbone in BACKBONES
     size = (recipe.preprocessing.height, recipe.preprocessing.width)
-    names = [layer.name for layer in build(recipe.architecture, size, 2).layers]
+    names = layer_names(recipe.architecture, size)
     for phase in recipe.phases().values():
         for prefix in () if phase.unfreeze in {"none", "all"} else phase.unfreeze.split(","):
             assert any(name.startswith(prefix.strip()) for name in names), prefix
