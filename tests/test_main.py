@@ -24,13 +24,13 @@ ROOT = Path(__file__).resolve().parent.parent
 URL = "/api/v1/tasks/shapes/predictions"
 
 SERVE_AND_REPORT = """
-import sys
+import sys, time
 from starlette.testclient import TestClient
 from main import create_app
 from services.settings import Settings
 with TestClient(create_app(Settings())) as client:
     while client.get("/readyz").status_code != 200:
-        pass
+        time.sleep(0.1)
     image = sys.stdin.buffer.read()
     answer = client.post("/api/v1/tasks/shapes/predictions", files={"image": image}).json()
     assert client.post("/api/v1/models/reload").status_code in (200, 403)

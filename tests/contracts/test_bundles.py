@@ -62,8 +62,8 @@ def test_there_is_a_bundle_for_every_task() -> None:
 
 
 @pytest.fixture(scope="session")
-def proven(graphs: Path) -> Registry:
-    registry = Registry(STORE, Compiler(graphs, seconds=300, memory_mb=8192), standby=100)
+def proven(committed_graphs: Path) -> Registry:
+    registry = Registry(STORE, Compiler(committed_graphs, seconds=300, memory_mb=8192), standby=100)
     registry.scan()
     return registry
 

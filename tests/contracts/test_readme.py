@@ -15,11 +15,11 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
 
 
-def test_the_answer_to_the_example_is_the_real_one(graphs: Path, tmp_path: Path) -> None:
+def test_the_answer_to_the_example_is_the_real_one(committed_graphs: Path, tmp_path: Path) -> None:
     shown = re.search(r"```json\n(.*?)\n```", README, re.DOTALL)
     assert shown is not None
     expected = json.loads(shown[1])
-    settings = Settings(graph_cache=graphs, uploads=tmp_path)
+    settings = Settings(graph_cache=committed_graphs, uploads=tmp_path)
     with TestClient(create_app(settings)) as client:
         wait_until_ready(client, 600)
         image = (ROOT / "model_store" / "drugs" / "example.png").read_bytes()
