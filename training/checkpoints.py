@@ -140,10 +140,9 @@ class Backup(keras.callbacks.Callback):  # type: ignore[misc]
         self.epochs = max((int(path.name.split(".")[0]) for path in self._files()), default=0)
 
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
-        """Go on from the last whole epoch."""
+        """Go on from the last whole epoch; the optimizer must be built."""
         del logs
         if self.epochs:
-            self.model.optimizer.build(self.model.trainable_variables)
             self.model.load_weights(self._folder / f"{self.epochs}{_SUFFIX}")
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:

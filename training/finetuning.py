@@ -164,12 +164,12 @@ def _run_phase(
         model.compile(
             optimizer=_optimizer(phase, len(batches) * phase.epochs), loss=_loss(recipe), metrics=[_accuracy(recipe)]
         )
-        # TensorFlow traces a step that makes variables twice; with the optimizer's made here, once.
-        model.optimizer.build(model.trainable_variables)
         reseed = Reseed(recipe.seed, list(recipe.phases()).index(name))
         progress = EpochProgress(name, phase.epochs, len(batches), len(train.samples))
         # Killed between its last epoch and its last word, a phase has nothing left to train.
         if backup.epochs < phase.epochs and not (backup.epochs and stop.reached()):
+            # A backup is read into these; and TensorFlow would trace a step that makes variables twice.
+            model.optimizer.build(model.trainable_variables)
             model.fit(
                 batches,
                 validation_data=Batches(validation, recipe.batch_size),
